@@ -7,7 +7,20 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Array", "Matrix", "Times", "Vector", "count", "distribution", "float_array", "frozen", "positive"]
+__all__ = [
+    "Array",
+    "Matrix",
+    "Times",
+    "Vector",
+    "count",
+    "distribution",
+    "float_array",
+    "fraction",
+    "frozen",
+    "not_negative",
+    "positive",
+    "positives",
+]
 
 Array: TypeAlias = NDArray[np.float64]
 Vector: TypeAlias = NDArray[np.float64]
@@ -19,12 +32,45 @@ SUM_TOLERANCE = 1e-9
 
 def positive(value: Any, name: str) -> float:
     """Return `value` as a float; it must be finite and > 0."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} is {value!r}; it must be a number > 0")
-    number = float(value)
+    number = _number(value, name, "> 0")
     if not (math.isfinite(number) and number > 0):
         raise ValueError(f"{name} is {number}; it must be finite and > 0")
     return number
+
+
+def not_negative(value: Any, name: str) -> float:
+    """Return `value` as a float; it must be finite and >= 0."""
+    number = _number(value, name, ">= 0")
+    if not (math.isfinite(number) and number >= 0):
+        raise ValueError(f"{name} is {number}; it must be finite and >= 0")
+    return number
+
+
+def fraction(value: Any, name: str) -> float:
+    """Return `value` as a float; it must lie in [0, 1]."""
+    number = _number(value, name, "in [0, 1]")
+    if not 0 <= number <= 1:
+        raise ValueError(f"{name} is {number}; it must lie in [0, 1]")
+    return number
+
+
+def _number(value: Any, name: str, rule: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} is {value!r}; it must be a number {rule}")
+    return float(value)
+
+
+def positives(values: ArrayLike, name: str, size: int) -> Vector:
+    """Return `values`, one for all or one for each, as a float vector of length `size`; all must be finite and > 0."""
+    if np.ndim(values) == 0:
+        return np.full(size, positive(values, name))
+    vector = float_array(values, name, ndim=1)
+    if vector.size != size:
+        raise ValueError(f"{name} has {vector.size} entries; expected {size}, or a single number")
+    if not (vector > 0).all():
+        index = first_index(vector <= 0)
+        raise ValueError(f"{name}{list(index)} is {vector[index]}; every entry must be > 0")
+    return vector
 
 
 def count(value: Any, name: str, *, at_least: int = 0) -> int:
@@ -61,7 +107,10 @@ def distribution(values: ArrayLike, n: int, name: str) -> Vector:
         raise ValueError(f"{name} has {vector.size} entries; the game has {n} actions")
     if not (vector > 0).all():
         index = first_index(vector <= 0)
-        raise ValueError(f"{name}{list(index)} is {vector[index]}; every probability must be > 0 (full support)")
+        raise ValueError(
+            f"{name}{list(index)} is {vector[index]}; every probability must be > 0 (full support; "
+            "one below 5e-324 underflows to 0)"
+        )
     if abs(vector.sum() - 1) > SUM_TOLERANCE:
         raise ValueError(f"{name} sums to {vector.sum():.12g}; expected 1 within {SUM_TOLERANCE:g}")
     return vector

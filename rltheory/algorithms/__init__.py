@@ -1,6 +1,27 @@
 """Algorithms, one file each: a compiled step and a function that runs it and returns a trace."""
 
+from rltheory.algorithms.hedge import hedge
+from rltheory.algorithms.inpo import inpo
+from rltheory.algorithms.magnetic_mirror_descent import magnetic_mirror_descent, magnetic_preference_optimization
+from rltheory.algorithms.nash_md import nash_md
 from rltheory.algorithms.nash_mirror_prox import nash_mirror_prox
+from rltheory.algorithms.optimistic import optimistic_mirror_descent
+from rltheory.algorithms.proximal_point import proximal_point
+from rltheory.algorithms.sampled_mirror_descent import sampled_hedge, sampled_magnetic_mirror_descent
 from rltheory.algorithms.sampled_nash_mirror_prox import sampled_nash_mirror_prox
+from rltheory.algorithms.self_play_gradient import self_play_gradient
 
-__all__ = ["nash_mirror_prox", "sampled_nash_mirror_prox"]
+__all__ = [
+    "hedge",
+    "inpo",
+    "magnetic_mirror_descent",
+    "magnetic_preference_optimization",
+    "nash_md",
+    "nash_mirror_prox",
+    "optimistic_mirror_descent",
+    "proximal_point",
+    "sampled_hedge",
+    "sampled_magnetic_mirror_descent",
+    "sampled_nash_mirror_prox",
+    "self_play_gradient",
+]

@@ -162,7 +162,11 @@ def _solve(
 
 
 def regularized_equilibrium(
-    game: PreferenceGame, beta: float, reference: ArrayLike | None = None
+    game: PreferenceGame,
+    beta: float,
+    reference: ArrayLike | None = None,
+    *,
+    log_reference: Vector | None = None,
 ) -> RegularizedEquilibrium:
     r"""Equilibrium :math:`\pi^* \propto \mu\, e^{P \pi^* / \beta}` of the game with KL penalty.
 
@@ -178,6 +182,8 @@ def regularized_equilibrium(
         Temperature, > 0, in units of win probability.
     reference : array_like, shape (n,), optional
         The reference policy :math:`\mu` with full support; uniform by default.
+    log_reference : array, shape (n,), optional
+        Its normalised log-probabilities, in place of `reference`, where probabilities would underflow.
 
     Returns
     -------
@@ -205,7 +211,8 @@ def regularized_equilibrium(
     (array([0.9526, 0.0474]), True)
     """
     beta = positive(beta, "beta")
-    log_reference = log_distribution(reference, game.n, "reference")
+    if log_reference is None:
+        log_reference = log_distribution(reference, game.n, "reference")
     rounding = _residual_rounding(log_reference, beta)
     gamma = 2 * (beta + math.hypot(1, beta))
     # The span shrinks at worst like exp(-k asinh(beta)), not monotonically: 10 e-foldings without progress.
