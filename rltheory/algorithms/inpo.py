@@ -56,6 +56,7 @@ def inpo(
 
     Examples
     --------
+    >>> import numpy as np
     >>> game = PreferenceGame([[0.5, 0.8], [0.2, 0.5]])
     >>> trace = inpo(game, beta=0.1, iterations=1000, inverse_rate=0.1 * np.arange(2, 1003) / 2)
     >>> np.exp(trace.last("log_policy")).round(2)

@@ -50,12 +50,12 @@ def _run(
     game: GameArrays,
     params: Params,
     comparisons: int,
+    rng: np.random.Generator,
     times: Times,
     log_policies: Matrix,
     log_nexts: Matrix,
     means: Matrix,
     gains: Matrix,
-    rng: np.random.Generator,
 ) -> None:
     done = 0
     for k in range(times.size):
@@ -83,7 +83,7 @@ def _play(
     params = Params(log_start, keeps, rates, False)
     state = State(log_start.copy(), np.exp(log_start), *np.zeros((5, game.n)))
     recorded = np.empty((4, times.size, game.n))
-    _run(state, game.arrays, params, comparisons, times, *recorded, rng)
+    _run(state, game.arrays, params, comparisons, rng, times, *recorded)
     names = ("log_policy", "log_next", "mean", "gains")
     return Trace(
         name,
