@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 
 from rltheory.arrays import SUM_TOLERANCE, Matrix, Vector, first_index, float_array, frozen
 from rltheory.jit import kernel
+from rltheory.problems.preflib import read_half_wins
 
 __all__ = ["GameArrays", "PreferenceGame", "query"]
 
@@ -176,6 +177,36 @@ class PreferenceGame:
             names, table = _read_table(path)
             prefer = _win_rates(table) if _are_counts(table) else table
             return cls(prefer, names, path.stem)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+
+    @classmethod
+    def from_preflib(cls, path: str | Path) -> Self:
+        """Read preference orders from a file of PrefLib, preflib.org; this needs ``pip install 'rltheory[preflib]'``.
+
+        The file holds orders, strict or with ties, complete or incomplete (soc, soi, toc, toi), each with the number
+        of voters who gave it. The preference for a over b is the share of voters who rank a above b, plus half of
+        those who rank them equal. Alternatives that a voter does not rank are equal to one another and below all
+        that are ranked.
+
+        Raises
+        ------
+        ValueError
+            If the file is in another format, is damaged or contradicts itself, or breaks a rule of
+            :class:`PreferenceGame`. The message names the file, and the line of a wrong order.
+        ImportError
+            If preflibtools is not installed.
+        OSError
+            If the file can't be read.
+
+        References
+        ----------
+        :cite:`mattei2013`.
+        """
+        path = Path(path)
+        try:
+            names, half_wins, title = read_half_wins(path)
+            return cls(_win_rates(half_wins), names, title or path.stem)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
 
