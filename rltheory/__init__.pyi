@@ -9,6 +9,8 @@ from . import solvers as solvers
 from . import strategies as strategies
 from . import theorems as theorems
 from . import theory as theory
+from .algorithms import batched_magnetic_mirror_descent as batched_magnetic_mirror_descent
+from .algorithms import batched_nash_mirror_prox as batched_nash_mirror_prox
 from .algorithms import hedge as hedge
 from .algorithms import inpo as inpo
 from .algorithms import magnetic_mirror_descent as magnetic_mirror_descent
@@ -16,11 +18,13 @@ from .algorithms import magnetic_preference_optimization as magnetic_preference_
 from .algorithms import nash_md as nash_md
 from .algorithms import nash_mirror_prox as nash_mirror_prox
 from .algorithms import optimistic_mirror_descent as optimistic_mirror_descent
+from .algorithms import play_contexts as play_contexts
 from .algorithms import proximal_point as proximal_point
 from .algorithms import sampled_hedge as sampled_hedge
 from .algorithms import sampled_magnetic_mirror_descent as sampled_magnetic_mirror_descent
 from .algorithms import sampled_nash_mirror_prox as sampled_nash_mirror_prox
 from .algorithms import self_play_gradient as self_play_gradient
+from .problems import ContextualGame as ContextualGame
 from .problems import PreferenceGame as PreferenceGame
 from .solvers import minimax_winner as minimax_winner
 from .solvers import regularized_equilibrium as regularized_equilibrium

@@ -97,14 +97,14 @@ def float_array(values: ArrayLike, name: str, *, ndim: int) -> Array:
     return array
 
 
-def distribution(values: ArrayLike, n: int, name: str) -> Vector:
-    """Return `values` as a probability vector of length `n` with full support.
+def distribution(values: ArrayLike, n: int, name: str, *, over: str = "actions") -> Vector:
+    """Return `values` as a probability vector over `n` things with full support.
 
     The sum may differ from 1 by 1e-9 at most.
     """
     vector = float_array(values, name, ndim=1)
     if vector.size != n:
-        raise ValueError(f"{name} has {vector.size} entries; the game has {n} actions")
+        raise ValueError(f"{name} has {vector.size} entries; the game has {n} {over}")
     if not (vector > 0).all():
         index = first_index(vector <= 0)
         raise ValueError(

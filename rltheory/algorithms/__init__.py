@@ -1,5 +1,7 @@
 """Algorithms, one file each: a compiled step and a function that runs it and returns a trace."""
 
+from rltheory.algorithms.batched import batched_magnetic_mirror_descent, batched_nash_mirror_prox
+from rltheory.algorithms.contextual import play_contexts
 from rltheory.algorithms.hedge import hedge
 from rltheory.algorithms.inpo import inpo
 from rltheory.algorithms.magnetic_mirror_descent import magnetic_mirror_descent, magnetic_preference_optimization
@@ -12,6 +14,8 @@ from rltheory.algorithms.sampled_nash_mirror_prox import sampled_nash_mirror_pro
 from rltheory.algorithms.self_play_gradient import self_play_gradient
 
 __all__ = [
+    "batched_magnetic_mirror_descent",
+    "batched_nash_mirror_prox",
     "hedge",
     "inpo",
     "magnetic_mirror_descent",
@@ -19,6 +23,7 @@ __all__ = [
     "nash_md",
     "nash_mirror_prox",
     "optimistic_mirror_descent",
+    "play_contexts",
     "proximal_point",
     "sampled_hedge",
     "sampled_magnetic_mirror_descent",

@@ -1,5 +1,6 @@
 """Problems: immutable, validated values, and their loaders."""
 
+from rltheory.problems.contextual_game import ContextualGame
 from rltheory.problems.preference_game import PreferenceGame
 
-__all__ = ["PreferenceGame"]
+__all__ = ["ContextualGame", "PreferenceGame"]
