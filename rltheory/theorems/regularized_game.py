@@ -94,6 +94,36 @@ class RegularizedGame:
         return self.resolution**2 * (1 + 1 / RELATIVE_ROUNDING)
 
 
+@dataclass(frozen=True, eq=False)
+class PolicyRun(RegularizedGame):
+    """A run on a regularised game.
+
+    Parameters
+    ----------
+    start : array, shape (n,), optional
+        First policy; the reference by default.
+    note
+        What is particular about it.
+    """
+
+    start: ArrayLike | None = None
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_policy("start")
+
+    def __str__(self) -> str:
+        step = "" if self.step == 2 else f", gamma = {self.step:.4g}"
+        note = f", {self.note}" if self.note else ""
+        return f"{self.game}, beta = {self.beta:g}{step}{note}"
+
+    @property
+    def from_reference(self) -> bool:
+        """Whether the run starts at the reference."""
+        return self.start is None
+
+
 G = TypeVar("G", bound=RegularizedGame)
 
 

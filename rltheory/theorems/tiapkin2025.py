@@ -6,11 +6,10 @@ Throughout, :math:`K_k = \mathrm{KL}(\pi^* \| \pi_k)`, :math:`h_k = \pi_{k+1/2}`
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from rltheory.algorithms import nash_mirror_prox
 from rltheory.algorithms.nash_mirror_prox import largest_step
@@ -32,7 +31,7 @@ from rltheory.measures import kl, l1, regularized_exploitability
 from rltheory.problems import PreferenceGame
 from rltheory.simplex import span
 from rltheory.simulation import stream
-from rltheory.theorems.regularized_game import EXPLOITABILITY, GAME, Hypotheses, RegularizedGame, regularized_games
+from rltheory.theorems.regularized_game import EXPLOITABILITY, GAME, Hypotheses, PolicyRun, regularized_games
 from rltheory.theory import EveryStep, Geometric, Paper, Standing, Theorem
 from rltheory.trace import Trace
 
@@ -43,34 +42,8 @@ PAPER = "tiapkin2025"
 HALF_ITERATE = 3 + 2 * math.sqrt(2)
 
 
-@dataclass(frozen=True, eq=False)
-class Setting(RegularizedGame):
-    """A run of Nash mirror prox on a regularised game.
-
-    Parameters
-    ----------
-    start : array, shape (n,), optional
-        First policy; the reference by default.
-    note
-        What is particular about it.
-    """
-
-    start: ArrayLike | None = None
-    note: str = ""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_policy("start")
-
-    def __str__(self) -> str:
-        step = "" if self.step == 2 else f", gamma = {self.step:.4g}"
-        note = f", {self.note}" if self.note else ""
-        return f"{self.game}, beta = {self.beta:g}{step}{note}"
-
-    @property
-    def from_reference(self) -> bool:
-        """Whether the run starts at the reference."""
-        return self.start is None
+class Setting(PolicyRun):
+    """A run of Nash mirror prox on a regularised game."""
 
     @property
     def iterations(self) -> int:
