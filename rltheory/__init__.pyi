@@ -20,6 +20,7 @@ from .algorithms import nash_mirror_prox as nash_mirror_prox
 from .algorithms import optimistic_mirror_descent as optimistic_mirror_descent
 from .algorithms import play_contexts as play_contexts
 from .algorithms import proximal_point as proximal_point
+from .algorithms import race as race
 from .algorithms import sampled_hedge as sampled_hedge
 from .algorithms import sampled_magnetic_mirror_descent as sampled_magnetic_mirror_descent
 from .algorithms import sampled_nash_mirror_prox as sampled_nash_mirror_prox

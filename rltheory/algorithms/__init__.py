@@ -9,6 +9,7 @@ from rltheory.algorithms.nash_md import nash_md
 from rltheory.algorithms.nash_mirror_prox import nash_mirror_prox
 from rltheory.algorithms.optimistic import optimistic_mirror_descent
 from rltheory.algorithms.proximal_point import proximal_point
+from rltheory.algorithms.racing import race
 from rltheory.algorithms.sampled_mirror_descent import sampled_hedge, sampled_magnetic_mirror_descent
 from rltheory.algorithms.sampled_nash_mirror_prox import sampled_nash_mirror_prox
 from rltheory.algorithms.self_play_gradient import self_play_gradient
@@ -25,6 +26,7 @@ __all__ = [
     "optimistic_mirror_descent",
     "play_contexts",
     "proximal_point",
+    "race",
     "sampled_hedge",
     "sampled_magnetic_mirror_descent",
     "sampled_nash_mirror_prox",

@@ -88,7 +88,7 @@ def _play(
     keeps, rates = proximal_weights(positives(steps, "steps", runs), positives(betas, "betas", runs))
     log_references = _log_distributions(references, runs, game.n, "references")
     log_starts = log_references if starts is None else _log_distributions(starts, runs, game.n, "starts")
-    times = record_times(count(iterations, "iterations"), points=count(points, "points", at_least=2))
+    times = record_times(count(iterations, "iterations"), points=count(points, "points", at_least=3))
     state = State(log_starts.copy(), np.exp(log_starts), *np.empty((4, runs, game.n)))
     recorded = np.empty((times.size, runs, game.n))
     with sign_of_life(f"{runs} runs of {name} on {game.n} actions"):
@@ -133,7 +133,7 @@ def batched_nash_mirror_prox(
     references, starts : array_like, shape (runs, n), optional
         Reference policies and first policies with full support; uniform, and the references, by default.
     points
-        Largest number of recorded times, >= 2: each holds runs × n numbers.
+        Largest number of recorded times, >= 3: each holds runs × n numbers.
 
     Returns
     -------
