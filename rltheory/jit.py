@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
 
-__all__ = ["kernel"]
+__all__ = ["kernel", "reordering_kernel"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,9 +42,21 @@ def kernel(function: F) -> F:
     """Compile a module-level function to machine code that releases the interpreter lock.
 
     The compiled form is kept on disk and read again by later processes until any source of the package
-    changes. Division by zero follows IEEE 754 and does not raise.
+    changes. Division by zero follows IEEE 754 and does not raise; a product and a sum may be fused.
     """
-    compiled: Any = numba.njit(nogil=True, error_model="numpy")(function)
+    return _compiled(function, {"contract"})
+
+
+def reordering_kernel(function: F) -> F:
+    """Compile a kernel in which sums may be reordered, so that loops over them use vector instructions.
+
+    The order is fixed when it is compiled: the same machine computes the same bits.
+    """
+    return _compiled(function, {"contract", "reassoc"})
+
+
+def _compiled(function: F, fastmath: set[str]) -> F:
+    compiled: Any = numba.njit(nogil=True, error_model="numpy", fastmath=fastmath)(function)
     if hasattr(compiled, "enable_caching"):  # with NUMBA_DISABLE_JIT=1, Numba returns the function itself
         compiled._cache = _PackageCache(function)
     return cast(F, compiled)

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rltheory.arrays import Array, Vector, distribution
-from rltheory.jit import kernel
+from rltheory.exponential import exponential
+from rltheory.jit import kernel, reordering_kernel
 
 __all__ = ["copy_to", "log_distribution", "log_normalize", "mix", "prox", "span"]
 
@@ -57,20 +58,37 @@ def mix(log_policy: Vector, log_reference: Vector, keep: float, out: Vector) -> 
         out[a] = keep * log_policy[a] + (1.0 - keep) * log_reference[a]
 
 
-@kernel
+@reordering_kernel
 def prox(anchor: Vector, values: Vector, rate: float, log_policy: Vector, policy: Vector) -> None:
     """Write the distribution proportional to ``exp(anchor + rate * values)`` to `log_policy` and `policy`."""
-    top = -np.inf
     for a in range(anchor.size):
-        logit = anchor[a] + rate * values[a]
-        log_policy[a] = logit
-        top = max(top, logit)
+        log_policy[a] = anchor[a] + rate * values[a]
+    top = _maximum(log_policy)
     total = 0.0
     for a in range(anchor.size):
-        log_policy[a] -= top
-        policy[a] = np.exp(log_policy[a])
-        total += policy[a]
+        logit = log_policy[a] - top
+        weight = exponential(logit)
+        log_policy[a] = logit
+        policy[a] = weight
+        total += weight
     log_total = np.log(total)
+    share = 1.0 / total
     for a in range(anchor.size):
         log_policy[a] -= log_total
-        policy[a] /= total
+        policy[a] *= share
+
+
+@kernel
+def _maximum(values: Vector) -> float:
+    """Largest entry. Four at a time: a single running maximum would wait for itself at every entry."""
+    first = second = third = fourth = values[0]
+    whole = values.size - values.size % 4
+    for a in range(0, whole, 4):
+        first = max(first, values[a])
+        second = max(second, values[a + 1])
+        third = max(third, values[a + 2])
+        fourth = max(fourth, values[a + 3])
+    for a in range(whole, values.size):
+        first = max(first, values[a])
+    largest: float = max(max(first, second), max(third, fourth))
+    return largest
