@@ -184,12 +184,12 @@ def falsify(names: tuple[str, ...], budget: float, evaluations: int | None, seed
     """
     from rltheory.report import write_report
     from rltheory.theory import falsify as search
+    from rltheory.theory.falsification import check_falsifiable
 
     with _input():
         theorems = _named(names)
         for theorem in theorems:
-            if theorem.strategy is None:
-                raise ValueError(f"{theorem.name} has no strategy to draw settings from")
+            check_falsifiable(theorem)
         output.mkdir(parents=True, exist_ok=True)
     verdicts = []
     for theorem in theorems:
@@ -225,6 +225,7 @@ def show(name: str) -> None:
     """Show the theorem NAME, or all theorems of the group NAME: statement, hypotheses, source, controls."""
     from rltheory.bibliography import reference
     from rltheory.theorems import find
+    from rltheory.theory import Scope
 
     with _input():
         theorems = find(name)
@@ -235,6 +236,7 @@ def show(name: str) -> None:
             *(f"Hypothesis: {text}." for text in card.hypotheses),
             card.remark,
             f"Kind: {card.kind}; constants {card.standing}.",
+            "Verdicts are on its rate only." if theorem.scope is Scope.RATE else "",
             f"Controls that it refutes: {'; '.join(card.controls)}." if card.controls else "",
             f"Source: {reference(card.paper.key)} {card.paper.place[:1].upper()}{card.paper.place[1:]}."
             if card.paper
@@ -364,12 +366,12 @@ def _print_table(verdicts: "list[Verdict]", *, every: bool) -> None:
             if not (every or verdict is tightest or verdict.status is not Status.HOLDS):
                 continue
             holding = sum(other.status is Status.HOLDS for other in group)
-            count = "" if every else f" {holding}/{len(group)}"
+            count = f" {holding}/{len(group)}" if verdict.status is Status.HOLDS and not every else ""
             colour = colours.get(verdict.status, "yellow")
             table.add_row(
                 verdict.theorem,
                 f"{verdict.setting}\n{verdict.reason.replace('$', '')}".strip(),
-                f"[{colour}]{verdict.status}[/]{count if verdict.status is Status.HOLDS else ''}",
+                f"[{colour}]{verdict.status}[/]{count}\n{verdict.caveat}".strip(),
                 str(verdict.replicates) if verdict.replicates > 1 else "",
                 _tightness(verdict),
                 "" if verdict.fit is None else verdict.fit.describe(verdict.clock),
@@ -387,8 +389,8 @@ def _tightness(verdict: "Verdict") -> str:
 def _summary(verdicts: "list[Verdict]") -> str:
     from collections import Counter
 
-    counts = Counter(str(verdict.status) for verdict in verdicts)
-    return ", ".join(f"{count} {status}" for status, count in counts.items())
+    counts = Counter(verdict.outcome for verdict in verdicts)
+    return ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
 
 
 def _exit_code(verdicts: "list[Verdict]") -> int:

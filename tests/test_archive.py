@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 
 from rltheory import find, verify
-from rltheory.theory import Levels, Status, load_verdicts, save_verdicts
-from tests.test_verify import HALVES, slow_decay
+from rltheory.theory import Levels, Scope, Status, load_verdicts, save_verdicts
+from tests.test_verify import HALVES, RECALLED, slow_decay
 
 
 @pytest.fixture(scope="module")
 def verdicts():
     broken = replace(HALVES, name="test/broken", run=lambda s, rng: 1 / 0)
     wrong = replace(HALVES, name="test/wrong", run=slow_decay)
-    return verify([*find("nash-mp/kl"), *find("nash-mp/sampled"), HALVES, wrong, broken])
+    tiny = replace(RECALLED, bound=lambda s, trace: 0.5**trace.times / 1000)
+    slow = replace(RECALLED, name="test/recalled-slow", run=slow_decay)
+    return verify([*find("nash-mp/kl"), *find("nash-mp/sampled"), HALVES, wrong, broken, tiny, slow])
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +30,18 @@ def test_everything_comes_back(verdicts, path):
     restored = load_verdicts(path)
     assert {verdict.status for verdict in verdicts} >= {"HOLDS", "REFUTED", "NOT_APPLICABLE", "BROKEN"}
     for before, after in zip(verdicts, restored, strict=True):
-        for name in ("card", "setting", "hypotheses", "vacuous", "form", "stated", "seed", "seconds", "versions"):
+        for name in (
+            "card",
+            "setting",
+            "hypotheses",
+            "scope",
+            "vacuous",
+            "form",
+            "stated",
+            "seed",
+            "seconds",
+            "versions",
+        ):
             assert getattr(after, name) == getattr(before, name)
         assert repr(after) == repr(before)
         np.testing.assert_equal(vars(after.fit) if after.fit else None, vars(before.fit) if before.fit else None)
@@ -49,6 +62,16 @@ def test_other_levels_need_no_run(verdicts, path):
     sampled = [verdict for verdict in stored if verdict.theorem == "nash-mp/sampled"]
     assert {verdict.status for verdict in sampled} == {Status.UNDECIDED}
     assert all(verdict.judgement.needed > verdict.replicates for verdict in sampled)
+
+
+@pytest.mark.parametrize("levels", [None, Levels(hold=1e-30)])
+def test_recalled_constants_stay_recalled(path, levels):
+    """A stored bound that is a thousand times too small does not turn into a refutation."""
+    stored = [verdict for verdict in load_verdicts(path, levels) if verdict.theorem.startswith("test/recalled")]
+    judged = [verdict for verdict in stored if verdict.is_judged]
+    assert [verdict.status for verdict in judged] == [Status.HOLDS, Status.HOLDS, Status.REFUTED, Status.HOLDS]
+    assert {verdict.scope for verdict in stored} == {Scope.RATE}
+    assert all("(rate only: constants recalled)" in str(verdict) for verdict in judged)
 
 
 def test_no_pickle_inside(path):

@@ -122,7 +122,7 @@ FAIR = Theorem(
     name="mine/coin",
     title="A coin falls on its head half of the time at most",
     paper=Paper("gardner1970", "nowhere"),
-    standing=Standing.RECALLED,
+    standing=Standing.CLAIMED,
     statement=r"\\mathbb{E} X \\le 1/2",
     symbols="$X$: heads",
     kind=InExpectation(rounding=lambda s: 0.0, low=lambda s: 0.0, high=lambda s: 1.0),
@@ -159,6 +159,56 @@ def test_exit_codes_of_claims_about_chance(own, tmp_path):
     undecided = run("verify", own(bias=0.5), "-o", out, "--budget", 100)
     assert undecided.exit_code == 3
     assert "after 100 replicates" in undecided.stdout
+
+
+RECALLED = """
+from dataclasses import dataclass
+import numpy as np
+import rltheory as rl
+from rltheory.theory import EveryStep, Geometric, Standing, Theorem
+
+
+@dataclass(frozen=True)
+class Setting:
+    factor: float
+
+
+def decay(s, rng):
+    times = np.arange(60)
+    return rl.Trace("decay", times, {"value": (("time",), s.factor**times)})
+
+
+SLOW = Theorem(
+    name="mine/decay",
+    standing=Standing.RECALLED,
+    statement="x_t = O(0.8^t)",
+    kind=EveryStep(rounding=lambda s: 0.0),
+    run=decay,
+    measured=lambda s, trace: trace["value"],
+    bound=lambda s, trace: 0.001 * 0.8**trace.times,
+    rate=Geometric(lambda s: 0.8),
+    settings=lambda: [Setting(0.8), Setting(FACTOR)],
+)
+"""
+
+
+@pytest.mark.parametrize(("factor", "code", "status"), [(0.5, 0, "HOLDS"), (0.9, 1, "REFUTED")])
+def test_recalled_constants_are_judged_by_their_rate(factor, code, status, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(RECALLED.replace("FACTOR", str(factor)), encoding="utf-8")
+    done = run("verify", path, "-o", tmp_path / "out", "--all-settings")
+    assert done.exit_code == code
+    rows = [line for line in done.stdout.splitlines() if "rate only: constants recalled" in line]
+    assert len(rows) == 3  # a line under each status, and the summary
+    assert f"{status} (rate only: constants recalled)" in rows[-1]
+    assert run("report", tmp_path / "out" / "verdicts.npz", "-o", tmp_path / "again").exit_code == code
+    assert "Verdicts are on its rate only." in run("show", path).stdout
+    refused = run("falsify", path, "-o", tmp_path / "worst")
+    assert refused.exit_code == 2
+    assert (
+        refused.stderr
+        == "rltheory: mine/decay has recalled constants, and so no bound to break; verify judges its rate\n"
+    )
 
 
 def test_stored_verdicts_are_judged_again(own, tmp_path):

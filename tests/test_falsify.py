@@ -17,7 +17,7 @@ from rltheory import PreferenceGame, catalogue, find, verify
 from rltheory.simulation import fingerprint
 from rltheory.strategies import adverse_games, betas, examples, skewed_policies
 from rltheory.theorems.tiapkin2025 import Setting, play_with_step_4
-from rltheory.theory import Status
+from rltheory.theory import Geometric, Standing, Status
 from rltheory.theory.falsification import _Climber, _Search, falsify
 from rltheory.theory.settings import load_setting, save_setting, setting_from_dict, setting_to_dict
 
@@ -177,6 +177,9 @@ def test_impossible_searches_are_refused():
     with pytest.raises(ValueError, match="nash-mp/one-step has no strategy"):
         falsify(replace(theorem, strategy=None))
     (setting, *_) = theorem.settings()
+    recalled = replace(theorem, standing=Standing.RECALLED, rate=Geometric(lambda s: 0.5))
+    with pytest.raises(ValueError, match="nash-mp/one-step has recalled constants, and so no bound to break"):
+        falsify(recalled)
     never = replace(theorem, strategy=lambda: st.just(setting), hypotheses={"never": lambda s: False})
     with pytest.raises(ValueError, match="yields nothing"):
         falsify(never, evaluations=10)

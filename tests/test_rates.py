@@ -182,9 +182,40 @@ def test_too_few_positive_values_have_no_fit(form, values):
     assert fit_rate(np.arange(values.size), values, form) is None
 
 
-@pytest.mark.parametrize("values", [np.ones(50), 1.1 ** np.arange(50)])
-def test_curves_without_decline_have_no_geometric_fit(values):
-    assert fit_rate(np.arange(values.size), values, GEOMETRIC) is None
+@pytest.mark.parametrize("factor", [1.0, 1.1])
+def test_curves_without_decline_have_a_factor_of_at_least_one(factor):
+    assert fit_rate(np.arange(50), factor ** np.arange(50.0), GEOMETRIC).rate == pytest.approx(factor)
+
+
+def test_leaps_from_subnormal_numbers_stay_finite():
+    fit = fit_rate(np.arange(20), np.repeat([5e-324, 1e3], 10), GEOMETRIC)
+    assert np.isfinite(fit.local_rates).all()
+
+
+@pytest.mark.parametrize(("plateau", "rate", "floor"), [(1e-12, 0.8, 1e-12), (1e-9, 1.0, None)])
+def test_known_floor_is_the_only_one(plateau, rate, floor):
+    """A curve that stalls where it may is fitted down to there; a higher plateau is part of the curve."""
+    times = np.arange(400)
+    fit = fit_rate(times, 0.8**times + plateau, GEOMETRIC, floor=1e-12)
+    # The floor lifts the last point of the window by 10 % at most, one of some fifty.
+    assert fit.rate == pytest.approx(rate, rel=1e-3)
+    assert fit.floor == floor
+    assert fit.floor_time == (124 if floor else None)  # 0.8^124 = 0.96e-12
+    assert fit_rate(times, 0.8**times + plateau, GEOMETRIC).rate == pytest.approx(0.8, rel=3e-3)
+
+
+def test_known_floor_of_nothing_leaves_out_zeros_only():
+    times = np.arange(100)
+    fit = fit_rate(times, np.where(times < 60, 0.8**times, 0.0), GEOMETRIC, floor=0.0)
+    assert fit.rate == pytest.approx(0.8)
+    assert (fit.window[1], fit.floor, fit.floor_time) == (59, None, None)
+
+
+def test_halves_of_the_window_show_a_bend():
+    straight = fit_rate(TIMES, T**-0.5, POWER_LAW)
+    assert (straight.early, straight.late) == pytest.approx((-0.5, -0.5))
+    bent = fit_rate(TIMES[TIMES < 300], 1 / (100 + T[TIMES < 300]), POWER_LAW)
+    assert bent.late < bent.rate - 0.05 < bent.early - 0.1
 
 
 def test_falling_curve_has_no_logarithmic_fit():

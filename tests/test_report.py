@@ -12,7 +12,7 @@ from rltheory.plots import convergence, local_rates, sides, simplex
 from rltheory.report import write_report
 from rltheory.report.page import _formula, _prose
 from rltheory.theory import EveryStep, Status, Theorem
-from tests.test_verify import HALVES, slow_decay
+from tests.test_verify import HALVES, RATE_ONLY, RECALLED, slow_decay
 
 VOID = {"meta", "br", "path", "use", "rect", "stop"}
 
@@ -107,6 +107,21 @@ def test_theorems_need_no_words(tmp_path):
     text = write_report(verify(bare), tmp_path).read_text(encoding="utf-8")
     assert "<h2>bare</h2>" in text
     assert "claimed by whoever wrote it down" in text
+
+
+def test_verdicts_on_a_rate_are_marked_everywhere(tmp_path):
+    """In the count at the top, the list of theorems, each row that was judged, and the figure."""
+    verdicts = verify([RECALLED, replace(RECALLED, name="test/slow", run=slow_decay), HALVES])
+    text = write_report(verdicts, tmp_path).read_text(encoding="utf-8")
+    assert text.count(f"<small>{RATE_ONLY}</small>") == sum(bool(verdict.caveat) for verdict in verdicts) == 4
+    marked = f'<small class="soft">{RATE_ONLY}</small>'
+    for count in ("3 HOLDS", "2 HOLDS", "1 HOLDS"):  # of all theorems, of one that holds, of one that is refuted
+        assert text.count(f'<span class="status HOLDS">{count}</span> {marked}') == 1
+    assert text.count(f'<span class="status REFUTED">1 REFUTED</span> {marked}') == 2
+    assert text.count('<span class="status HOLDS">2 HOLDS</span>') == 3  # one with the caveat, two of known constants
+    assert text.count(f"stated bound: × 0.5 per iteration, {RATE_ONLY}") == 2
+    stored = json.loads((tmp_path / "verdicts.json").read_text(encoding="utf-8"))["verdicts"]
+    assert [kept["scope"] for kept in stored] == [RATE_ONLY] * 6 + ["bound"] * 3
 
 
 def test_text_of_theorems_is_escaped(tmp_path):

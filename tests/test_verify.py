@@ -6,17 +6,26 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from rltheory import Trace, verify
+from rltheory import Trace, find, verify
 from rltheory.theory import (
     BY_CONSTRUCTION,
     EveryStep,
+    Existence,
     Geometric,
     Identity,
+    InExpectation,
+    Logarithmic,
     Paper,
+    PowerLaw,
+    PowerLog,
+    Scope,
     Standing,
     Status,
     Theorem,
+    WithProbability,
+    judge,
 )
+from rltheory.trace import record_times
 
 
 @dataclass(frozen=True)
@@ -167,6 +176,8 @@ def test_the_stream_belongs_to_the_setting():
         ({"hypotheses": {"odd": lambda s: s.missing}}, "a hypothesis failed to evaluate (AttributeError"),
         ({"hypotheses": {"odd": lambda s: "yes"}}, "the hypothesis odd returned 'yes'; it must return True or False"),
         ({"kind": EveryStep(rounding=lambda s: 1 / 0)}, "its allowance for rounding failed (ZeroDivisionError"),
+        ({"rate": Geometric(lambda s: 1 / 0)}, "its stated rate failed (ZeroDivisionError: division by zero)"),
+        ({"since": 60}, "its run records no iteration of which it speaks, from 60 on"),
     ],
 )
 def test_broken_theorems_are_named_and_the_others_still_run(broken, rule):
@@ -175,3 +186,222 @@ def test_broken_theorems_are_named_and_the_others_still_run(broken, rule):
     assert rule in bad.reason
     assert str(bad).startswith("test/bad [factor 0.5]: BROKEN, ")
     assert good.status is Status.HOLDS
+
+
+# Recalled constants: the rate alone is judged
+
+RECALLED = replace(HALVES, name="test/recalled", standing=Standing.RECALLED)
+RATE_ONLY = "rate only: constants recalled"
+
+
+def recalled(values, *, times=None, rate=RECALLED.rate, rounding=1e-15):
+    """Verdict on a curve whose constants are recalled; the bound is a million times too small and must not matter."""
+    times = np.arange(values.size) if times is None else times
+    theorem = replace(
+        RECALLED,
+        kind=EveryStep(rounding=lambda s: rounding),
+        run=lambda s, rng: Trace("curve", times, {"value": (("time",), values)}),
+        bound=lambda s, trace: 1e-6 * values,
+        rate=rate,
+    )
+    (verdict,) = verify(theorem, settings=[Setting(0.5)])
+    assert verdict.scope is Scope.RATE
+    assert not verdict.vacuous
+    return verdict
+
+
+def test_recalled_constant_may_be_a_thousand_times_too_small():
+    small = replace(RECALLED, bound=lambda s, trace: 0.5**trace.times / 1000)
+    (verdict,) = verify(small, settings=[Setting(0.5, steps=40)])
+    assert (verdict.status, verdict.reason) == (Status.HOLDS, "")
+    assert verdict.tightness == pytest.approx(1000, rel=1e-3)
+    (known,) = verify(replace(small, standing=Standing.DERIVED), settings=[Setting(0.5, steps=40)])
+    assert known.status is Status.REFUTED
+
+
+def test_wrong_rate_is_refuted_whatever_the_constant():
+    lavish = replace(RECALLED, bound=lambda s, trace: 1e6)
+    (verdict,) = verify(replace(lavish, run=slow_decay), settings=[Setting(0.5)])
+    assert verdict.status is Status.REFUTED
+    assert verdict.tightness < 1e-5
+    assert verdict.reason == (
+        "from iteration 31 to 59 the measured rate is × 0.7071 per iteration, the stated one × 0.5 per iteration; "
+        "the curve falls behind by a factor of 10^4.2"
+    )
+
+
+STEPS = np.arange(120)
+
+
+@pytest.mark.parametrize(
+    ("values", "status"),
+    [
+        (0.5**STEPS, Status.HOLDS),
+        (0.25**STEPS, Status.HOLDS),
+        (0.504**STEPS, Status.HOLDS),  # falls behind by 20 % on the 23 steps of the window
+        (0.52**STEPS, Status.REFUTED),  # by a factor of 2.5
+        (0.5**STEPS + 1e-15, Status.HOLDS),  # stalls where rounding may be to blame
+        (0.5**STEPS + 2e-14, Status.REFUTED),  # stalls above
+        (np.maximum(0.5**STEPS, 1e-6), Status.REFUTED),
+        (np.where(STEPS < 80, 0.5**STEPS, 1e-9), Status.REFUTED),  # reaches the rounding, and comes back
+        (np.ones(120), Status.REFUTED),
+        (1.1**STEPS, Status.REFUTED),
+        (1 + 0.8 * np.sin(STEPS), Status.REFUTED),
+        (0.5**STEPS * (1.5 + np.sin(STEPS)), Status.HOLDS),
+        (0.5 ** np.arange(6), Status.UNDECIDED),  # four points from the second on
+        (0.001**STEPS, Status.UNDECIDED),
+        (np.zeros(120), Status.UNDECIDED),
+    ],
+)
+def test_verdicts_on_a_geometric_rate(values, status):
+    assert recalled(values).status is status
+
+
+def test_too_few_points_say_so():
+    reason = "too few recorded times between transient and rounding to fit a rate"
+    assert recalled(0.5 ** np.arange(6)).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("factor", "status"),
+    [(0.9999, Status.UNDECIDED), (1.0, Status.UNDECIDED), (0.9, Status.HOLDS), (1.1, Status.REFUTED)],
+)
+def test_a_run_too_short_for_the_stated_rate_tells_little(factor, status):
+    """On 60 steps, 0.999^t is as good as a constant: only what is clearly faster holds, only what grows is refuted."""
+    verdict = recalled(factor ** np.arange(61.0), rate=Geometric(lambda s: 0.999))
+    assert verdict.status is status
+    if status is Status.UNDECIDED:
+        assert verdict.reason.endswith(
+            "the stated one × 0.999 per iteration; this stretch is too short or too rough to tell"
+        )
+
+
+@pytest.mark.parametrize(
+    ("curve", "horizon", "exponent", "status"),
+    [
+        (lambda t: 1 / (100 + t), 100, -1, Status.UNDECIDED),  # still in its transient
+        (lambda t: 1 / (100 + t), 10_000, -1, Status.HOLDS),
+        (lambda t: (100 + t) ** -0.5, 10_000, -1, Status.REFUTED),
+        (lambda t: (100 + t) ** -0.5, 10_000, -0.5, Status.HOLDS),
+        (lambda t: t**-0.5 * (1 + 3 * t**-0.5), 1000, -0.5, Status.HOLDS),
+        (lambda t: 1 / t + 1e-3, 10_000, -1, Status.REFUTED),
+        (lambda t: 1 / t, 10_000, -0.5, Status.HOLDS),
+        (lambda t: t**0.5, 10_000, 0.5, Status.HOLDS),
+        (lambda t: t**0.6, 10_000, 0.5, Status.REFUTED),
+    ],
+)
+def test_verdicts_on_a_power_of_time(curve, horizon, exponent, status):
+    times = record_times(horizon)[1:]
+    verdict = recalled(curve(times.astype(float)), times=times, rate=PowerLaw(lambda s: exponent), rounding=0.0)
+    assert verdict.status is status
+    if status is Status.UNDECIDED:
+        assert verdict.reason.endswith("but the curve still steepens")
+
+
+@pytest.mark.parametrize(
+    ("curve", "status"), [(lambda t: 5 + np.log(t), Status.HOLDS), (lambda t: t**0.25, Status.REFUTED)]
+)
+def test_verdicts_on_logarithmic_growth(curve, status):
+    times = record_times(10_000)[2:]
+    rate = PowerLog(lambda s: 0.0, log_power=1)
+    assert recalled(curve(times.astype(float)), times=times, rate=rate, rounding=0.0).status is status
+
+
+@pytest.mark.parametrize(
+    ("horizon", "deviation", "held", "refuted"),
+    [(60, 0.1, 190, 100), (60, 1.5, 0, 0), (300, 0.5, 120, 0), (10_000, 0.1, 190, 150), (10_000, 0.5, 120, 50)],
+)
+def test_noise_refutes_no_rate_that_is_true_and_saves_no_plateau(horizon, deviation, held, refuted):
+    """Of 200 studies each; scatter is allowed its worst before it refutes, so that even one refutation is a fault.
+
+    The least numbers to be held and refuted lie ten per cent of the studies below what was found, or further.
+    """
+    times = record_times(horizon)[1:]
+    rng = np.random.default_rng(0)
+    statuses = {"true": [], "plateau": []}
+    for _ in range(200):
+        noise = np.exp(deviation * rng.standard_normal(times.size))
+        for name, curve in (("true", times**-0.5), ("plateau", np.ones(times.size))):
+            seen = recalled(curve * noise, times=times, rate=PowerLaw(lambda s: -0.5), rounding=0.0)
+            statuses[name].append(seen.status)
+    assert Status.REFUTED not in statuses["true"]
+    assert Status.HOLDS not in statuses["plateau"]
+    assert statuses["true"].count(Status.HOLDS) >= held
+    assert statuses["plateau"].count(Status.REFUTED) >= refuted
+
+
+@pytest.mark.parametrize("control", find("nash-mp/kl")[0].controls)
+def test_controls_are_refuted_by_their_rate(control):
+    (theorem,) = find("nash-mp/kl")
+    recalled = replace(theorem, standing=Standing.RECALLED)
+    assert {verdict.status for verdict in verify(recalled)} == {Status.HOLDS}
+    wrong = verify(replace(recalled, run=theorem.controls[control]))
+    assert any(verdict.status is Status.REFUTED for verdict in wrong)
+
+
+def test_early_times_are_left_out_of_a_rate_as_well():
+    values = np.where(STEPS < 40, 1.0, 0.5 ** (STEPS - 40.0))
+    theorem = replace(RECALLED, since=40, measured=lambda s, trace: values, run=lambda s, rng: decay(s, rng))
+    (verdict,) = verify(theorem, settings=[Setting(0.5, steps=120)])
+    assert verdict.status is Status.HOLDS
+    assert verdict.fit.window[0] > 40
+
+
+def test_verdicts_on_a_rate_are_never_vacuous():
+    assert not verify(replace(RECALLED, trivial=lambda s: 0.0), settings=[Setting(0.5)])[0].vacuous
+
+
+def test_the_judge_needs_the_observation_only():
+    (verdict,) = verify(RECALLED, settings=[Setting(0.5)])
+    assert judge(verdict.observation).status is Status.HOLDS
+    known = replace(verdict.observation, bound=verdict.bound / 1000, scope=Scope.BOUND)
+    assert judge(known).status is Status.REFUTED
+    assert judge(replace(known, scope=Scope.RATE)).status is Status.HOLDS
+
+
+@pytest.mark.parametrize(("theorem", "factor"), [(HALVES, 0.5), (RECALLED, 1.0)], ids=lambda part: str(part))
+def test_a_plateau_is_part_of_the_curve_only_where_the_rate_is_judged(theorem, factor):
+    stuck = replace(theorem, measured=lambda s, trace: np.maximum(trace["value"], 1e-6))
+    (verdict,) = verify(stuck, settings=[Setting(0.5)])
+    assert verdict.fit.rate == pytest.approx(factor, abs=0.01)
+
+
+@pytest.mark.parametrize("run", [decay, slow_decay])
+def test_verdicts_on_a_rate_say_so(run):
+    (verdict, *_) = verify(replace(RECALLED, run=run))
+    assert f": {verdict.status} ({RATE_ONLY})" in str(verdict)
+    assert f"<td>{verdict.status} ({RATE_ONLY})</td>" in verdict._repr_html_()
+    (known, *_) = verify(replace(HALVES, run=run))
+    assert RATE_ONLY not in str(known) + known._repr_html_()
+
+
+def test_nothing_is_said_of_a_rate_where_nothing_was_judged():
+    (outside,) = verify(RECALLED, settings=[Setting(0.9)])
+    assert (outside.status, outside.caveat) == (Status.NOT_APPLICABLE, "")
+    assert RATE_ONLY not in str(outside)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"rate": None}, "test/halves: its constants are recalled; state its rate"),
+        ({"rate": Logarithmic()}, r"state that it grows as t\^0 log t, PowerLog\(lambda setting: 0.0, log_power=1\)"),
+        (
+            {"kind": Identity(lambda s: 0.0)},
+            "its kind is 'identity'; only claims of kind 'every step' can be judged by",
+        ),
+        ({"kind": Existence()}, "its kind is 'existence'"),
+        ({"kind": InExpectation(lambda s: 0.0, lambda s: 0.0, lambda s: 1.0)}, "its kind is 'in expectation'"),
+        ({"kind": WithProbability(lambda s: 0.0, lambda s: 0.1)}, "its kind is 'with probability 1 - delta'"),
+    ],
+)
+def test_recalled_constants_need_a_rate_to_judge(parts, message):
+    with pytest.raises(ValueError, match=message):
+        replace(HALVES, standing=Standing.RECALLED, **parts)
+
+
+@pytest.mark.parametrize("factor", [0.0, -0.5, math.nan, math.inf])
+def test_stated_factors_that_can_not_be_judged_break_the_contract(factor):
+    (verdict,) = verify(replace(RECALLED, rate=Geometric(lambda s: factor)), settings=[Setting(0.5)])
+    assert verdict.status is Status.BROKEN
+    assert verdict.reason == f"its stated rate is {factor:g}; it must be finite, and a factor > 0"

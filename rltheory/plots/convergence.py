@@ -45,8 +45,9 @@ def convergence(verdict: Verdict, ax: "Axes | None" = None) -> "Axes":
         raise ValueError(f"{verdict.theorem} [{verdict.setting}] is {verdict.status}; there are no curves to draw")
     ax = ax or new_axes()
     times, shown = verdict.times, _visible_range(verdict)
+    caveat = f", {verdict.caveat}" if verdict.caveat else ""
     stated = f": {verdict.stated_rate}" if verdict.stated_rate else ""
-    ax.plot(times, verdict.bound, color=STATED, linewidth=2, label=f"stated bound{stated}")
+    ax.plot(times, verdict.bound, color=STATED, linewidth=2, label=f"stated bound{stated}{caveat}")
     _draw_measured(verdict, ax)
     fit = verdict.fit
     if fit is not None:

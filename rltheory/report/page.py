@@ -64,7 +64,7 @@ def _by_theorem(verdicts: Iterable[Verdict]) -> dict[str, list[Verdict]]:
 def _data(verdicts: Sequence[Verdict]) -> dict[str, Any]:
     """Texts of the theorems once, then the verdicts that name them."""
     return {
-        "format": 2,
+        "format": 3,
         "seed": verdicts[0].seed,
         "versions": dict(verdicts[0].versions),
         "levels": asdict(verdicts[0].judgement.levels),
@@ -81,6 +81,7 @@ def _outcome(verdict: Verdict) -> dict[str, Any]:
         "parameters": dict(verdict.parameters),
         "hypotheses": dict(verdict.hypotheses),
         "status": verdict.status.value,
+        "scope": verdict.scope.value,
         "reason": verdict.reason,
         "tightness": verdict.tightness if isfinite(verdict.tightness) else None,
         "worst_time": verdict.worst_time,
@@ -99,7 +100,7 @@ def _outcome(verdict: Verdict) -> dict[str, Any]:
 
 
 def _fit(fit: RateFit) -> dict[str, Any]:
-    names = ("rate", "low", "high", "interval", "window", "floor", "floor_time", "residual")
+    names = ("rate", "low", "high", "interval", "early", "late", "window", "floor", "floor_time", "residual")
     alternatives = {form: residual if isfinite(residual) else None for form, residual in fit.alternatives.items()}
     return {"form": fit.form.name} | {name: getattr(fit, name) for name in names} | {"alternatives": alternatives}
 
@@ -119,7 +120,7 @@ def _page(verdicts: Sequence[Verdict]) -> str:
         {
             "card": group[0].card,
             "verdicts": group,
-            "counts": Counter(verdict.status.value for verdict in group),
+            "counts": _counts(group),
             "figure": _figure(group),
             "shown": _most_telling(group),
         }
@@ -127,11 +128,16 @@ def _page(verdicts: Sequence[Verdict]) -> str:
     ]
     return environment.get_template("page.html.j2").render(
         sections=sections,
-        counts=Counter(verdict.status.value for verdict in verdicts),
+        counts=_counts(verdicts),
         seed=verdicts[0].seed,
         versions=verdicts[0].versions,
         levels=verdicts[0].judgement.levels,
     )
+
+
+def _counts(verdicts: Iterable[Verdict]) -> Counter[tuple[str, str]]:
+    """How often there is each status, with its caveat."""
+    return Counter((verdict.status.value, verdict.caveat) for verdict in verdicts)
 
 
 def _formula(latex: str) -> Any:

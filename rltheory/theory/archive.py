@@ -2,7 +2,7 @@
 
 The file is a zip archive of NumPy arrays without pickles. ``verdicts`` holds everything but arrays as JSON text; the
 arrays of verdict i are called ``i/times``, ``i/samples`` and so on, and have one dimension time or the two dimensions
-replicate and time. Judgements and fits are not stored: they follow from the observations.
+replicate and time. Judgements are not stored: they follow from the observations.
 """
 
 import json
@@ -14,17 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from rltheory.theory.claims import Status
+from rltheory.theory.claims import Scope, Status
 from rltheory.theory.judge import Judgement, Levels, Observation, judge
-from rltheory.theory.rates import Form, fit_rate
+from rltheory.theory.rates import Form
 from rltheory.theory.theorem import Card, Paper
 from rltheory.theory.verdict import Verdict
 
 __all__ = ["load_verdicts", "save_verdicts"]
 
-FORMAT = "rltheory verdicts 1"
+FORMAT = "rltheory verdicts 2"
 ARRAYS = ("times", "samples", "bound", "low", "high")
-UNSEEN = (Status.NOT_APPLICABLE, Status.BROKEN)
+PLAIN = ("kind", "clock", "rounding", "delta", "stated", "scope")
 
 
 def save_verdicts(verdicts: Iterable[Verdict], path: str | Path) -> None:
@@ -46,12 +46,11 @@ def save_verdicts(verdicts: Iterable[Verdict], path: str | Path) -> None:
                 "setting": verdict.setting,
                 "parameters": dict(verdict.parameters),
                 "hypotheses": dict(verdict.hypotheses),
-                "observation": {name: getattr(observation, name) for name in ("kind", "clock", "rounding", "delta")},
-                "levels": asdict(verdict.judgement.levels),
-                "unseen": [verdict.status.value, verdict.reason] if verdict.status in UNSEEN else None,
-                "vacuous": verdict.vacuous,
+                "observation": {name: getattr(observation, name) for name in PLAIN},
                 "form": None if verdict.form is None else asdict(verdict.form),
-                "stated": verdict.stated,
+                "levels": asdict(verdict.judgement.levels),
+                "unseen": None if verdict.is_judged else [verdict.status.value, verdict.reason],
+                "vacuous": verdict.vacuous,
                 "seed": verdict.seed,
                 "seconds": verdict.seconds,
                 "versions": dict(verdict.versions),
@@ -87,7 +86,9 @@ def _arrays(stored: Any, place: int) -> dict[str, Any]:
 
 
 def _restored(entry: dict[str, Any], arrays: dict[str, Any], levels: Levels | None) -> Verdict:
-    observation = Observation(**entry["observation"], **arrays)
+    plain, form = entry["observation"], entry["form"]
+    typed = {"scope": Scope(plain["scope"]), "form": None if form is None else Form(**form)}
+    observation = Observation(**(plain | typed | arrays))
     levels = levels or Levels(**entry["levels"])
     if entry["unseen"] is None:
         judgement = judge(observation, levels)
@@ -97,7 +98,6 @@ def _restored(entry: dict[str, Any], arrays: dict[str, Any], levels: Levels | No
     card = entry["card"]
     texts = {"hypotheses": tuple(card["hypotheses"]), "controls": tuple(card["controls"])}
     paper = None if card["paper"] is None else Paper(**card["paper"])
-    form = None if entry["form"] is None else Form(**entry["form"])
     return Verdict(
         card=Card(**(card | texts | {"paper": paper})),
         setting=entry["setting"],
@@ -106,9 +106,6 @@ def _restored(entry: dict[str, Any], arrays: dict[str, Any], levels: Levels | No
         observation=observation,
         judgement=judgement,
         vacuous=entry["vacuous"],
-        form=form,
-        stated=entry["stated"],
-        fit=None if form is None else fit_rate(observation.times, observation.samples, form),
         seed=entry["seed"],
         seconds=entry["seconds"],
         versions=entry["versions"],

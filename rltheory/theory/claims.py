@@ -14,6 +14,7 @@ __all__ = [
     "Identity",
     "InExpectation",
     "Kind",
+    "Scope",
     "Standing",
     "Status",
     "WithProbability",
@@ -39,6 +40,13 @@ class Standing(StrEnum):
     DERIVED = "derived here, with proof"
     RECALLED = "recalled, constants unverified"
     CLAIMED = "claimed by whoever wrote it down"
+
+
+class Scope(StrEnum):
+    """What a verdict decides."""
+
+    BOUND = "bound"
+    RATE = "rate only: constants recalled"
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,13 @@ from rltheory.arrays import SUM_TOLERANCE, Array, Vector, count, positive
 from rltheory.problems import PreferenceGame
 from rltheory.simplex import log_normalize
 from rltheory.simulation import stream
-from rltheory.theory.claims import Status
+from rltheory.theory.claims import Scope, Status
 from rltheory.theory.settings import save_setting, setting_from_dict, setting_to_dict
 from rltheory.theory.theorem import Theorem
 from rltheory.theory.verdict import Verdict
 from rltheory.theory.verify import verify
 
-__all__ = ["Finding", "falsify"]
+__all__ = ["Finding", "check_falsifiable", "falsify"]
 
 BATCH = 8  # settings between two looks at the clock
 CLIMBERS = 6  # each moves once in a batch; the rest is drawn
@@ -95,6 +95,20 @@ class Finding:
         return f"<Finding {self}>"
 
 
+def check_falsifiable(theorem: Theorem[Any]) -> None:
+    """Refuse a theorem without a strategy, or without a bound to break.
+
+    Raises
+    ------
+    ValueError
+        If the theorem has no strategy, or its constants are recalled. The message names it.
+    """
+    if theorem.scope is Scope.RATE:
+        raise ValueError(f"{theorem.name} has recalled constants, and so no bound to break; verify judges its rate")
+    if theorem.strategy is None:
+        raise ValueError(f"{theorem.name} has no strategy to draw settings from")
+
+
 def falsify(
     theorem: Theorem[Any],
     *,
@@ -111,7 +125,7 @@ def falsify(
     Parameters
     ----------
     theorem
-        The theorem; it needs a strategy.
+        The theorem; it needs a strategy, and constants that are not recalled.
     seconds
         Budget of time, > 0, where `evaluations` is not given. It is checked after every few evaluations.
     evaluations
@@ -130,8 +144,8 @@ def falsify(
     Raises
     ------
     ValueError
-        If the theorem has no strategy, if its strategy yields nothing that satisfies the hypotheses, if a setting
-        cannot be stored, or if the theorem breaks its contract in some setting.
+        If the theorem has no strategy, or recalled constants; if its strategy yields nothing that satisfies the
+        hypotheses, a setting cannot be stored, or the theorem breaks its contract in some setting.
 
     Examples
     --------
@@ -140,8 +154,7 @@ def falsify(
     >>> finding.verdict.status.value, 0.1 < finding.ratio < 1
     ('HOLDS', True)
     """
-    if theorem.strategy is None:
-        raise ValueError(f"{theorem.name} has no strategy; falsify draws settings from `Theorem.strategy`")
+    check_falsifiable(theorem)
     seconds, seed = positive(seconds, "seconds"), count(seed, "seed")
     limit = None if evaluations is None else count(evaluations, "evaluations", at_least=1)
     began = perf_counter()

@@ -8,6 +8,10 @@ REFUTED when the evidence against it is worth the level `refute`; over T recorde
 since any of them may refute. It HOLDS when the evidence for it is worth the level `hold` at each recorded time; no
 division is needed, since all times must agree: if the claim is false, it is false at some time, and there the evidence
 misleads with probability `hold` at most.
+
+Where the constants of a statement are recalled, the ratio of the sides says nothing, and the fitted rate is judged in
+its place: how far the measured curve falls behind the stated rate from one end of the fitted window to the other. The
+only floor that this fit allows for is the allowance for rounding, so that a plateau above it counts against the claim.
 """
 
 import math
@@ -22,9 +26,11 @@ from rltheory.theory.claims import (
     Existence,
     Identity,
     InExpectation,
+    Scope,
     Status,
     WithProbability,
 )
+from rltheory.theory.rates import Form, RateFit, fit_rate
 from rltheory.theory.sequential import (
     evidence_above,
     failure_evidence,
@@ -34,10 +40,14 @@ from rltheory.theory.sequential import (
     replicates_for_means,
 )
 
-__all__ = ["Judgement", "Levels", "Observation", "confidence", "judge"]
+__all__ = ["Judgement", "Levels", "Observation", "confidence", "judge", "measured_rate"]
 
 RELATIVE_ROUNDING = 1e-6  # relative error that an inequality may owe to rounding
 RELATIVE_ERROR = 1e-8  # relative difference that the two sides of an identity may owe to rounding
+BEHIND = math.log(1.25)  # to fall behind the stated rate by less, over the window of the fit, is no matter
+TILT = math.sqrt(12)  # the most by which deviations of variance 1 raise one end of the best line against the other
+USUAL_TILT = TILT / 2  # noise, and waves of 1.25 periods or more on the window, raise it by less
+CLOSING = 0.1  # a curve whose late half makes up for this part of what it lacks may still reach the stated rate
 
 
 @dataclass(frozen=True)
@@ -87,6 +97,10 @@ class Observation:
         Proved range of the measured quantity, for claims in expectation.
     delta : optional
         Allowed failure rate, for claims with probability 1 - delta.
+    form, stated : optional
+        Family of the stated rate, and its number.
+    scope
+        Whether the bound is judged, or the rate alone.
     """
 
     kind: str
@@ -98,6 +112,9 @@ class Observation:
     low: Vector | None = None
     high: Vector | None = None
     delta: float | None = None
+    form: Form | None = None
+    stated: float | None = None
+    scope: Scope = Scope.BOUND
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +128,7 @@ class Judgement:
     measured : array, shape (T,)
         The curve that is compared with the bound: the only one, the mean, or the quantile 1 - delta of the replicates.
     ratio : array, shape (T,)
-        Part of the allowance that the measured curve uses.
+        Part of the allowance that the measured curve uses; where only the rate is judged it does not decide.
     tightness, worst_time
         Largest ratio, and where.
     reason
@@ -145,6 +162,8 @@ def judge(observation: Observation, levels: Levels = DEFAULT_LEVELS) -> Judgemen
     >>> judge(seen).status.value, judge(seen, Levels(hold=1e-9)).needed
     ('HOLDS', 469)
     """
+    if observation.scope is Scope.RATE:
+        return _judge_rate(observation, levels)
     judges = {
         EveryStep.name: _judge_every_step,
         Identity.name: _judge_identity,
@@ -153,6 +172,48 @@ def judge(observation: Observation, levels: Levels = DEFAULT_LEVELS) -> Judgemen
         Existence.name: _judge_witness,
     }
     return judges[observation.kind](observation, levels)
+
+
+def measured_rate(seen: Observation) -> RateFit | None:
+    """Fit the rate of an observation that states one; None where there is none, or the curve allows no fit.
+
+    Where the rate alone is judged, the curve may stall at the allowance for rounding and nowhere else.
+    """
+    if seen.form is None or not seen.times.size:
+        return None
+    floor = seen.rounding if seen.scope is Scope.RATE else None
+    return fit_rate(seen.times, seen.samples, seen.form, floor=floor)
+
+
+def _judge_rate(seen: Observation, levels: Levels) -> Judgement:
+    measured = seen.samples[0]
+    ratio = _share(measured, seen.bound + seen.rounding)
+    worst = int(np.argmax(ratio))
+    status, reason = _compare_rates(seen, measured_rate(seen))
+    return Judgement(status, measured, ratio, float(ratio[worst]), int(seen.times[worst]), reason, levels)
+
+
+def _compare_rates(seen: Observation, fit: RateFit | None) -> tuple[Status, str]:
+    """Whether the measured curve falls behind the stated rate, and the reason if it does, or if nothing can be said."""
+    assert seen.form is not None
+    assert seen.stated is not None
+    if fit is None:
+        return Status.UNDECIDED, "too few recorded times between transient and rounding to fit a rate"
+    form, stated = seen.form, seen.form.slope(seen.stated)
+    first, last = form.axis(fit.window)
+    lag, still = ((slope - stated) * (last - first) for slope in (form.slope(fit.rate), 0.0))
+    tilt, usual_tilt = TILT * fit.residual, USUAL_TILT * fit.residual
+    would_show = not 0 < still <= BEHIND + usual_tilt  # whether a curve that stands still would look slower
+    if lag <= (BEHIND if would_show else -usual_tilt):
+        return Status.HOLDS, ""
+    where = f"from {seen.clock} {fit.window[0]} to {fit.window[1]}"
+    rates = f"the measured rate is {fit.describe(seen.clock)}, the stated one {form.describe(seen.stated, seen.clock)}"
+    if lag <= BEHIND + tilt:
+        return Status.UNDECIDED, f"{where} {rates}; this stretch is too short or too rough to tell"
+    early, late = form.slope(fit.early), form.slope(fit.late)
+    if early - late > CLOSING * (late - stated):
+        return Status.UNDECIDED, f"{where} {rates}, but the curve still steepens"
+    return Status.REFUTED, f"{where} {rates}; the curve falls behind by a factor of 10^{lag / math.log(10):.2g}"
 
 
 def _judge_every_step(seen: Observation, levels: Levels) -> Judgement:

@@ -1,4 +1,4 @@
-r"""Rates fitted to measured curves. A fit illustrates a verdict; it decides none.
+r"""Rates fitted to measured curves. A fit illustrates a verdict, and decides it only where the constants are recalled.
 
 Every form is a straight line on its own axes, and is fitted there by least squares:
 
@@ -29,11 +29,13 @@ FEWEST_POINTS = 5  # in a window, in each half of one that is compared, and on a
 FEWEST_FALLING = 3  # points that must lie above twice the floor
 FEWEST_REPLICATES = 20  # with fewer, resampling knows too little of the spread between replicates
 CLEAR_OF_FLOOR = 100.0  # the window ends where the curve is less than this many times its floor
+CLEAR_OF_KNOWN_FLOOR = 10.0  # there the floor is 10 % of the value at most
 FLOORS_TRIED = 30
 LONGEST_WINDOW = np.log(100)  # on a logarithmic time axis: two decades
 SHORTEST_WINDOW = np.log(10) / 2  # half a decade
 SAME_SLOPE = 0.05  # relative difference of slopes that does not matter
 LOCAL = 1 / 10  # a local slope is measured over this part of the window
+LARGEST_LOGARITHM = np.log(np.finfo(np.float64).max)  # a leap from or to a subnormal number is steeper
 
 RESAMPLED = "90 % by resampling replicates"
 SPREAD = "spread of local slopes"
@@ -87,7 +89,7 @@ class Form:
 
     def rate(self, slope: Any) -> Any:
         """The number that a reader wants: a factor for a geometric curve, else the slope itself."""
-        return slope if self.log_time else np.exp(slope)
+        return slope if self.log_time else np.exp(np.clip(slope, -LARGEST_LOGARITHM, LARGEST_LOGARITHM))
 
     def slope(self, rate: float) -> float:
         """Slope of the line with this rate; the inverse of `rate`."""
@@ -195,6 +197,9 @@ class RateFit:
         Where the rate lies, and what this range means: "90 % by resampling replicates" is a confidence interval for
         the rate of the mean curve on this window; "spread of local slopes" describes the one curve there is, from
         the 10 % to the 90 % quantile of its local slopes, widened to include the fit, and is no confidence interval.
+    early, late
+        Rates on the first and the second half of the recorded times in the window. Where they differ, the curve has not
+        settled on a rate.
     window
         First and last time used.
     level
@@ -216,6 +221,8 @@ class RateFit:
     low: float
     high: float
     interval: str
+    early: float
+    late: float
     window: tuple[int, int]
     level: float
     floor: float | None
@@ -236,7 +243,9 @@ class RateFit:
         return form.bend(times, form.straighten(first, self.level) + rise)
 
 
-def fit_rate(times: Times, values: Array, form: Form, *, seed: int = 0, resamples: int = 400) -> RateFit | None:
+def fit_rate(
+    times: Times, values: Array, form: Form, *, floor: float | None = None, seed: int = 0, resamples: int = 400
+) -> RateFit | None:
     """Fit a rate to a curve, or to the mean of many, between its transient and its floor.
 
     The floor is the level F for which a decline that ends on F fits the lower half of the logarithms much better than
@@ -263,6 +272,9 @@ def fit_rate(times: Times, values: Array, form: Form, *, seed: int = 0, resample
         floor.
     form
         Family of curves to fit, such as the form of a theorem's rate.
+    floor
+        Level at which the curve may stall, >= 0, if it is known. Values within a factor 10 of it are left out then, and
+        no other floor is sought: a plateau above is part of the curve.
     seed
         Root of the random stream that resamples replicates.
     resamples
@@ -271,7 +283,7 @@ def fit_rate(times: Times, values: Array, form: Form, *, seed: int = 0, resample
     Returns
     -------
     RateFit or None
-        None if fewer than five points remain, a geometric curve does not decline, or a logarithmic one does not grow.
+        None if fewer than five points remain, or a logarithmic curve does not grow.
 
     Raises
     ------
@@ -296,16 +308,7 @@ def fit_rate(times: Times, values: Array, form: Form, *, seed: int = 0, resample
     replicates = _checked(times, values)[:, times >= FIRST_TIME]
     times = times[times >= FIRST_TIME]
     mean = replicates.mean(axis=0)
-    if (mean > 0).sum() < FEWEST_POINTS:
-        return None
-    floor = floor_time = None
-    clear = mean > 0
-    if form.log_value:
-        raised = np.where(mean > 0, mean, mean[mean > 0].min())
-        floor = _floor(form.axis(times), np.log(raised))
-        if floor is not None:
-            floor_time = int(times[np.argmax(raised < 2 * floor)])
-            clear &= np.cumsum(raised < CLEAR_OF_FLOOR * floor) == 0
+    clear, floor, floor_time = _clear_of_floor(form, times, mean, floor)
     times, mean, replicates = times[clear], mean[clear], replicates[:, clear]
     if times.size < FEWEST_POINTS:
         return None
@@ -314,8 +317,9 @@ def fit_rate(times: Times, values: Array, form: Form, *, seed: int = 0, resample
     if times.size - start < FEWEST_POINTS:
         return None
     slope, intercept = _line(x[start:], y[start:])
-    if (slope >= 0 and not form.log_time) or (slope <= 0 and not form.log_value):
+    if slope <= 0 and not form.log_value:
         return None
+    middle = (start + times.size) // 2
     local_x, local_slopes, stretches = _local_slopes(x, y, LOCAL * (x[-1] - x[start]))
     if len(replicates) >= FEWEST_REPLICATES and (replicates != replicates[0]).any():
         interval = RESAMPLED
@@ -332,6 +336,8 @@ def fit_rate(times: Times, values: Array, form: Form, *, seed: int = 0, resample
         low=float(form.rate(min(low, slope))),
         high=float(form.rate(max(high, slope))),
         interval=interval,
+        early=float(form.rate(_line(x[start : middle + 1], y[start : middle + 1])[0])),
+        late=float(form.rate(_line(x[middle:], y[middle:])[0])),
         window=(first, last),
         level=float(form.bend(first, intercept + slope * form.axis(first))),
         floor=floor,
@@ -354,6 +360,24 @@ def _checked(times: Times, values: Array) -> Array:
         place = int(np.argmax(np.diff(times) <= 0)) + 1
         raise ValueError(f"times[{place}] is {times[place]} after {times[place - 1]}; times must increase")
     return replicates
+
+
+def _clear_of_floor(
+    form: Form, times: Times, mean: Vector, known: float | None
+) -> tuple[NDArray[np.bool_], float | None, int | None]:
+    """Which points of a curve lie clear of its floor; the floor that it reaches, and when."""
+    clear = mean > CLEAR_OF_KNOWN_FLOOR * (known or 0.0)
+    if known is not None:
+        reached = mean < 2 * known
+        return (clear, known, int(times[np.argmax(reached)])) if reached.any() else (clear, None, None)
+    if not form.log_value or clear.sum() < FEWEST_POINTS:
+        return clear, None, None
+    raised = np.where(clear, mean, mean[clear].min())
+    floor = _floor(form.axis(times), np.log(raised))
+    if floor is None:
+        return clear, None, None
+    floor_time = int(times[np.argmax(raised < 2 * floor)])
+    return clear & (np.cumsum(raised < CLEAR_OF_FLOOR * floor) == 0), floor, floor_time
 
 
 def _contrast(x: Vector) -> Vector:
@@ -380,7 +404,7 @@ def _residual(form: Form, times: Times, values: Vector) -> float:
     fitted = form.bend(times, intercept + slope * x)
     if (fitted <= 0).any():
         return float("inf")
-    return float(np.sqrt((np.log(values / fitted) ** 2).sum() / (times.size - 2)))
+    return float(np.sqrt(((np.log(values) - np.log(fitted)) ** 2).sum() / (times.size - 2)))
 
 
 def _window_start(form: Form, times: Times, replicates: Array) -> int:

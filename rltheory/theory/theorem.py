@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rltheory.theory.claims import Kind, Standing
-from rltheory.theory.rates import Rate
+from rltheory.theory.claims import EveryStep, Kind, Scope, Standing
+from rltheory.theory.rates import Logarithmic, Rate
 from rltheory.trace import Trace
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ class Theorem(Generic[S]):
     paper
         Source.
     standing
-        Whether the constants are the paper's, derived here, recalled, or merely claimed.
+        Whether the constants are the paper's, derived here, recalled, or merely claimed. Of a statement whose constants
+        are recalled only the rate is judged.
     hypotheses
         For each hypothesis, as text with inline ``$...$``, a test of the setting, or `BY_CONSTRUCTION`.
     controls
@@ -85,7 +86,7 @@ class Theorem(Generic[S]):
     since
         First time of which the statement speaks; earlier points of the curves are left out.
     rate
-        The stated rate, if there is one.
+        The stated rate, if there is one; required where the constants are recalled.
     trivial
         Bound known without the theorem, as a function of the setting; where the stated bound is no smaller the verdict
         says that it is vacuous.
@@ -93,6 +94,12 @@ class Theorem(Generic[S]):
         What a reader should know besides; text with inline ``$...$``.
     strategy
         Function that returns a Hypothesis strategy over settings that satisfy the hypotheses, for `falsify`.
+
+    Raises
+    ------
+    ValueError
+        If the constants are recalled, and there is no rate to judge: the claim is of another kind than `EveryStep`, or
+        states no rate, or one whose only number is a constant. The message names the theorem and the remedy.
     """
 
     name: str
@@ -113,6 +120,27 @@ class Theorem(Generic[S]):
     trivial: Callable[[S], float] | None = None
     remark: str = ""
     strategy: Callable[[], "SearchStrategy[S]"] | None = None
+
+    def __post_init__(self) -> None:
+        if self.scope is Scope.BOUND:
+            return
+        if not isinstance(self.kind, EveryStep):
+            raise ValueError(
+                f"{self.name}: its constants are recalled and its kind is {self.kind.name!r}; only claims of kind "
+                f"{EveryStep.name!r} can be judged by their rate, others need constants that are known"
+            )
+        if self.rate is None:
+            raise ValueError(f"{self.name}: its constants are recalled; state its rate, the part that can be judged")
+        if isinstance(self.rate, Logarithmic):
+            raise ValueError(
+                f"{self.name}: its constants are recalled, and the only number of a logarithmic rate is a constant; "
+                f"state that it grows as t^0 log t, PowerLog(lambda setting: 0.0, log_power=1)"
+            )
+
+    @property
+    def scope(self) -> Scope:
+        """What a verdict on the theorem decides."""
+        return Scope.RATE if self.standing is Standing.RECALLED else Scope.BOUND
 
     @property
     def group(self) -> str:

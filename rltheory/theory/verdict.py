@@ -3,13 +3,14 @@
 import html
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from rltheory.arrays import Array, Times
-from rltheory.theory.claims import Status
-from rltheory.theory.judge import Judgement, Levels, Observation, judge
+from rltheory.theory.claims import Scope, Status
+from rltheory.theory.judge import Judgement, Levels, Observation, judge, measured_rate
 from rltheory.theory.rates import Form, RateFit
 from rltheory.theory.theorem import Card
 
@@ -33,9 +34,8 @@ class Verdict:
     judgement
         What follows from it.
     vacuous
-        Whether the bound at the tightest time says no more than what is known without the theorem.
-    form, stated, fit
-        Family of the stated rate, its number, and the measured rate, where the theorem states one.
+        Whether the bound at the tightest time says no more than what is known without the theorem; never where only the
+        rate is judged.
     seed, seconds, versions
         Root seed, time of runs and judgement, versions of the software.
     """
@@ -47,9 +47,6 @@ class Verdict:
     observation: Observation
     judgement: Judgement
     vacuous: bool
-    form: Form | None
-    stated: float | None
-    fit: RateFit | None
     seed: int
     seconds: float
     versions: Mapping[str, str]
@@ -63,6 +60,26 @@ class Verdict:
     def status(self) -> Status:
         """The outcome."""
         return self.judgement.status
+
+    @property
+    def scope(self) -> Scope:
+        """What the outcome speaks of: the bound, or the rate alone."""
+        return self.observation.scope
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether there was something to judge: the theorem applies, and is not broken."""
+        return self.status not in (Status.NOT_APPLICABLE, Status.BROKEN)
+
+    @property
+    def caveat(self) -> str:
+        """What was judged in place of the bound; empty if the bound was, or nothing."""
+        return str(self.scope) if self.is_judged and self.scope is not Scope.BOUND else ""
+
+    @property
+    def outcome(self) -> str:
+        """Status and caveat, as text."""
+        return f"{self.status} ({self.caveat})" if self.caveat else str(self.status)
 
     @property
     def reason(self) -> str:
@@ -96,7 +113,7 @@ class Verdict:
 
     @property
     def tightness(self) -> float:
-        """Largest ratio."""
+        """Largest ratio; it decides nothing where only the rate is judged."""
         return self.judgement.tightness
 
     @property
@@ -117,19 +134,32 @@ class Verdict:
         return gap / scale if scale > 0 else gap
 
     @property
+    def form(self) -> Form | None:
+        """Family of the stated rate, if one is stated."""
+        return self.observation.form
+
+    @property
+    def stated(self) -> float | None:
+        """The number of the stated rate, if there is one."""
+        return self.observation.stated
+
+    @cached_property
+    def fit(self) -> RateFit | None:
+        """The measured rate, where one is stated and the curve allows a fit."""
+        return measured_rate(self.observation)
+
+    @property
     def stated_rate(self) -> str:
         """Text of the stated rate; empty if none is stated."""
         return "" if self.form is None or self.stated is None else self.form.describe(self.stated, self.clock)
 
     def judged_at(self, levels: Levels) -> "Verdict":
         """Judge the same observation at other levels; nothing is run."""
-        if self.status in (Status.NOT_APPLICABLE, Status.BROKEN):
-            return self
-        return replace(self, judgement=judge(self.observation, levels))
+        return replace(self, judgement=judge(self.observation, levels)) if self.is_judged else self
 
     def __str__(self) -> str:
         reason = f", {self.reason.replace('$', '')}" if self.reason else ""
-        return f"{self.card.name} [{self.setting}]: {self.status}{reason}"
+        return f"{self.card.name} [{self.setting}]: {self.outcome}{reason}"
 
     def __repr__(self) -> str:
         return f"<Verdict {self}>"
@@ -138,7 +168,7 @@ class Verdict:
         rows = {
             "theorem": f"{self.card.name}: {self.card.title}",
             "setting": self.setting,
-            "verdict": str(self.status),
+            "verdict": self.outcome,
         }
         if self.reason:
             rows["because"] = self.reason.replace("$", "")

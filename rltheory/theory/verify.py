@@ -1,5 +1,6 @@
 """Run theorems on settings, add replicates until each is decided or the budget is spent, and judge."""
 
+import math
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,9 +15,9 @@ from numpy.typing import ArrayLike
 
 from rltheory.arrays import Times, Vector, count
 from rltheory.simulation import Workers, fingerprint, stream
-from rltheory.theory.claims import BY_CONSTRUCTION, Identity, InExpectation, Status, WithProbability
+from rltheory.theory.claims import BY_CONSTRUCTION, Existence, Identity, InExpectation, Scope, Status, WithProbability
 from rltheory.theory.judge import Judgement, Levels, Observation, judge
-from rltheory.theory.rates import fit_rate
+from rltheory.theory.rates import Form
 from rltheory.theory.theorem import Theorem
 from rltheory.theory.verdict import Verdict
 from rltheory.trace import Trace
@@ -48,7 +49,7 @@ class _Case:
     @property
     def is_open(self) -> bool:
         """Whether more replicates could still tell."""
-        return self.judgement is None or self.judgement.status is Status.UNDECIDED
+        return self.judgement is None or (self.by_chance and self.judgement.status is Status.UNDECIDED)
 
     @property
     def by_chance(self) -> bool:
@@ -211,6 +212,8 @@ def _look(case: _Case, trace: Trace) -> _Curves | _ContractError:
     except _ContractError as error:
         return error
     spoken_of = trace.times >= theorem.since
+    if not spoken_of.any() and not isinstance(theorem.kind, Existence):
+        return _ContractError(f"its run records no {trace.clock} of which it speaks, from {theorem.since} on")
     return _Curves(trace.clock, trace.times[spoken_of], measured[spoken_of], bound[spoken_of])
 
 
@@ -295,7 +298,25 @@ def _observation(case: _Case) -> Observation:
             delta = float(kind.delta(setting))
         if not 0 < delta < 1:
             raise _ContractError(f"its failure rate delta is {delta:g}; it must lie strictly between 0 and 1")
-    return Observation(kind.name, case.clock, case.times, samples, case.bound, rounding, low, high, delta)
+    form, stated = _stated_rate(case)
+    scope = case.theorem.scope
+    return Observation(
+        kind.name, case.clock, case.times, samples, case.bound, rounding, low, high, delta, form, stated, scope
+    )
+
+
+def _stated_rate(case: _Case) -> tuple[Form | None, float | None]:
+    """Family and number of the stated rate."""
+    rate = case.theorem.rate
+    if rate is None:
+        return None, None
+    with _blame("its stated rate failed"):
+        stated = rate.stated(case.setting)
+    if case.theorem.scope is Scope.RATE:
+        assert stated is not None
+        if not math.isfinite(stated) or (stated <= 0 and not rate.form.log_time):
+            raise _ContractError(f"its stated rate is {stated:g}; it must be finite, and a factor > 0")
+    return rate.form, stated
 
 
 def _nothing(status: Status, reason: str, levels: Levels) -> Judgement:
@@ -306,12 +327,11 @@ def _nothing(status: Status, reason: str, levels: Levels) -> Judgement:
 def _verdict(case: _Case, seed: int) -> Verdict:
     theorem, setting, judgement = case.theorem, case.setting, case.judgement
     assert judgement is not None
-    nothing = Observation(theorem.kind.name, "", np.empty(0, np.int64), np.empty((0, 0)), np.empty(0), float("nan"))
+    nothing = Observation(
+        theorem.kind.name, "", np.empty(0, np.int64), np.empty((0, 0)), np.empty(0), math.nan, scope=theorem.scope
+    )
     observed = judgement.status not in (Status.NOT_APPLICABLE, Status.BROKEN)
     observation = _observation(case) if observed else nothing
-    worst = np.searchsorted(case.times, judgement.worst_time) if judgement.worst_time is not None else None
-    trivial = theorem.trivial(setting) if observed and theorem.trivial is not None else np.inf
-    rate = theorem.rate if observed else None
     return Verdict(
         card=theorem.card,
         setting=str(setting),
@@ -319,14 +339,19 @@ def _verdict(case: _Case, seed: int) -> Verdict:
         hypotheses=_hypotheses(case),
         observation=observation,
         judgement=judgement,
-        vacuous=worst is not None and bool(case.bound[worst] >= trivial),
-        form=None if rate is None else rate.form,
-        stated=None if rate is None else rate.stated(setting),
-        fit=None if rate is None else fit_rate(observation.times, observation.samples, rate.form),
+        vacuous=_is_vacuous(case, judgement),
         seed=seed,
         seconds=case.seconds,
         versions=_versions(),
     )
+
+
+def _is_vacuous(case: _Case, judgement: Judgement) -> bool:
+    trivial = case.theorem.trivial
+    if trivial is None or judgement.worst_time is None or case.theorem.scope is Scope.RATE:
+        return False
+    worst = np.searchsorted(case.times, judgement.worst_time)
+    return bool(case.bound[worst] >= trivial(case.setting))
 
 
 def _hypotheses(case: _Case) -> dict[str, str]:
