@@ -9,8 +9,10 @@ from . import solvers as solvers
 from . import strategies as strategies
 from . import theorems as theorems
 from . import theory as theory
+from .algorithms import accelerated_preference_optimization as accelerated_preference_optimization
 from .algorithms import batched_magnetic_mirror_descent as batched_magnetic_mirror_descent
 from .algorithms import batched_nash_mirror_prox as batched_nash_mirror_prox
+from .algorithms import direct_nash_optimization as direct_nash_optimization
 from .algorithms import hedge as hedge
 from .algorithms import inpo as inpo
 from .algorithms import magnetic_mirror_descent as magnetic_mirror_descent

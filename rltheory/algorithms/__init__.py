@@ -1,7 +1,9 @@
 """Algorithms, one file each: a compiled step and a function that runs it and returns a trace."""
 
+from rltheory.algorithms.accelerated import accelerated_preference_optimization
 from rltheory.algorithms.batched import batched_magnetic_mirror_descent, batched_nash_mirror_prox
 from rltheory.algorithms.contextual import play_contexts
+from rltheory.algorithms.direct_nash_optimization import direct_nash_optimization
 from rltheory.algorithms.hedge import hedge
 from rltheory.algorithms.inpo import inpo
 from rltheory.algorithms.magnetic_mirror_descent import magnetic_mirror_descent, magnetic_preference_optimization
@@ -15,8 +17,10 @@ from rltheory.algorithms.sampled_nash_mirror_prox import sampled_nash_mirror_pro
 from rltheory.algorithms.self_play_gradient import self_play_gradient
 
 __all__ = [
+    "accelerated_preference_optimization",
     "batched_magnetic_mirror_descent",
     "batched_nash_mirror_prox",
+    "direct_nash_optimization",
     "hedge",
     "inpo",
     "magnetic_mirror_descent",
