@@ -1,5 +1,6 @@
 """The command line. Every command calls one function of the library."""
 
+import dataclasses
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -9,6 +10,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from rltheory.problems import PreferenceGame
     from rltheory.theory import Theorem, Verdict
 
 __all__ = ["main"]
@@ -51,6 +53,7 @@ def main() -> None:
       rltheory verify                                   every theorem, on its default settings
       rltheory verify nash-mp --game wins.csv --beta 0.1
       rltheory falsify nash-mp/kl                       where does the bound come closest to breaking?
+      rltheory race --game wins.csv --beta 0.1          who reaches the equilibrium first?
       rltheory cite nash-mp/kl                          BibTeX
     """
 
@@ -67,7 +70,11 @@ _output_option = click.option(
 
 @main.command(short_help="Run theorems and judge them.")
 @click.argument("names", nargs=-1, metavar="[THEOREM, GROUP, FILE.py or SETTING.json]...")
-@click.option("--game", metavar="FILE", help="Judge on this game: a CSV table of win counts or probabilities.")
+@click.option(
+    "--game",
+    metavar="FILE",
+    help="Judge on this game: CSV of win counts or probabilities, PrefLib orders, or a name.",
+)
 @click.option("--beta", type=float, help="Temperature of the KL penalty, > 0; goes with --game.")
 @click.option(
     "--reference",
@@ -203,6 +210,63 @@ def falsify(names: tuple[str, ...], budget: float, evaluations: int | None, seed
     _conclude(verdicts, page, every=True)
 
 
+@main.command(short_help="Let all methods compete on a game.")
+@click.option("--game", metavar="FILE", default="llmfao_59", show_default=True, help="As for `rltheory verify`.")
+@click.option(
+    "--beta",
+    type=float,
+    default=0.1,
+    show_default=True,
+    help="Temperature of the KL penalty; 0 is the game itself.",
+)
+@click.option("--reference", metavar="P1,P2,...", help="Reference policy, where all start; uniform by default.")
+@click.option(
+    "--queries", type=click.IntRange(min=2), default=10_000, show_default=True, help="Queries that each may spend."
+)
+@click.option(
+    "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File for a figure: .svg, .pdf or .png."
+)
+def race(game: str, beta: float, reference: str | None, queries: int, output: Path | None) -> None:
+    """Run all methods on a game, and print how many preference queries each spends on its way to the equilibrium.
+
+    A query asks for the win rates of all actions against one policy. The gap is the exploitability, regularised
+    unless the temperature is 0.
+
+    \b
+    Examples:
+      rltheory race
+      rltheory race --game wins.csv --beta 0.05 -o race.svg
+      rltheory race --game riddler_castles_r1_300 --beta 0 --queries 100000
+    """
+    from rich.table import Table
+
+    from rltheory.algorithms import race as line_up
+    from rltheory.plots import race as draw
+
+    targets = (1e-2, 1e-4, 1e-6)
+    with _input():
+        contest = line_up(_game(game), beta=beta, reference=_probabilities(reference) if reference else None)
+        if output is not None and output.suffix not in (".svg", ".pdf", ".png"):
+            raise ValueError(f"{output}: a figure's file ends in .svg, .pdf or .png")
+    curves = contest.run(queries)
+    counts = [contest.queries_to(target, at_most=queries) for target in targets]
+    table = Table("method", box=None, pad_edge=False, header_style="bold")
+    for target in targets:
+        table.add_column(f"queries to {target:.0e}", justify="right")
+    table.add_column(f"gap after {queries}", justify="right")
+    for curve in curves:
+        spent = ["" if count[curve.method] is None else str(count[curve.method]) for count in counts]
+        table.add_row(curve.method, *spent, f"{curve.gap[-1]:.2e}")
+    _console().print(table)
+    if output is not None:
+        with _input():
+            axes = draw({curve.method: (curve.queries, curve.gap) for curve in curves})
+            figure = axes.get_figure(root=True)
+            assert figure is not None
+            figure.savefig(output)
+        click.echo(f"Figure: {output}")
+
+
 @main.command("list", short_help="List the theorems.")
 @click.argument("group", required=False)
 def list_(group: str | None) -> None:
@@ -263,9 +327,6 @@ def _setting_fields(
     game: str | None, beta: float | None, reference: str | None, step: float | None
 ) -> "dict[str, Any]":
     """Fields of a setting that the options give; empty if none is given."""
-    from rltheory.instances import recorded_game, recorded_games
-    from rltheory.problems import PreferenceGame
-
     if game is None:
         for option, value in (("--beta", beta), ("--reference", reference), ("--step", step)):
             if value is not None:
@@ -273,16 +334,23 @@ def _setting_fields(
         return {}
     if beta is None:
         raise ValueError("--game needs --beta, the temperature, such as --beta 0.1")
-    recorded = game in recorded_games() and not Path(game).exists()
-    fields: dict[str, Any] = {
-        "game": recorded_game(game) if recorded else PreferenceGame.from_csv(game),
-        "beta": beta,
-    }
+    fields: dict[str, Any] = {"game": _game(game), "beta": beta}
     if reference is not None:
         fields["reference"] = _probabilities(reference)
     if step is not None:
         fields["step"] = step
     return fields
+
+
+def _game(name: str) -> "PreferenceGame":
+    """Game of a file, a CSV table or orders in a format of PrefLib, or a recorded one."""
+    from rltheory.instances import recorded_game, recorded_games
+    from rltheory.problems import PreferenceGame
+    from rltheory.problems.preflib import FORMATS
+
+    if name in recorded_games() and not Path(name).exists():
+        return recorded_game(name)
+    return PreferenceGame.from_preflib(name) if Path(name).suffix in FORMATS else PreferenceGame.from_csv(name)
 
 
 def _probabilities(text: str) -> list[float]:
@@ -318,13 +386,32 @@ def _stored(path: str) -> "tuple[Sequence[Theorem[Any]], list[Any] | None]":
 def _jobs(
     theorems: "Sequence[Theorem[Any]]", fields: dict[str, Any]
 ) -> "list[tuple[Sequence[Theorem[Any]], list[Any] | None]]":
-    """Theorems with the settings to judge them on: their own, or one made of `fields` for each type of setting."""
+    """Theorems with the settings to judge them on: their own, or one made of `fields` for each type of setting.
+
+    What a type of setting has no field for is left out, as a temperature where nothing is regularised. Types that can't
+    be made of a game are left out altogether.
+    """
     if not fields:
         return [(theorems, None)] if theorems else []
     by_type: dict[type, list[Theorem[Any]]] = {}
     for theorem in theorems:
         by_type.setdefault(theorem.setting_type, []).append(theorem)
-    return [(group, [kind(**fields)]) for kind, group in by_type.items()]
+    jobs: list[tuple[Sequence[Theorem[Any]], list[Any] | None]] = []
+    for kind, group in by_type.items():
+        known = {field.name: field for field in dataclasses.fields(kind)}
+        needed = {name for name, field in known.items() if field.init and _has_no_default(field)}
+        if "game" in known and needed <= fields.keys():
+            jobs.append((group, [kind(**{name: value for name, value in fields.items() if name in known})]))
+        else:
+            names = ", ".join(theorem.name for theorem in group)
+            click.echo(f"rltheory: left out, for a game alone does not make a setting of theirs: {names}", err=True)
+    if not jobs:
+        raise ValueError("no theorem is left; without --game they are run on their own settings")
+    return jobs
+
+
+def _has_no_default(field: "dataclasses.Field[Any]") -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 def _conclude(verdicts: "list[Verdict]", page: Path, *, every: bool) -> NoReturn:

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import rltheory as rl
 from rltheory.cli import main
 
 HEAVY = {"numpy", "scipy", "numba", "matplotlib", "cvxpy", "xarray", "rich", "jinja2", "hypothesis"}
@@ -37,7 +38,7 @@ def test_start_loads_nothing_heavy(code):
 
 
 def test_help_has_examples():
-    for command in ([], ["verify"], ["report"], ["falsify"], ["list"], ["show"], ["cite"]):
+    for command in ([], ["verify"], ["report"], ["falsify"], ["race"], ["list"], ["show"], ["cite"]):
         done = run(*command, "--help")
         assert done.exit_code == 0
         assert "Usage:" in done.output
@@ -54,6 +55,40 @@ def test_verify_on_a_users_game(wins, tmp_path):
     assert {verdict["parameters"]["game"]["title"] for verdict in stored["verdicts"]} == {"wins"}
     assert stored["verdicts"][0]["parameters"]["reference"] == [0.5, 0.3, 0.2]
     assert (tmp_path / "out" / "index.html").exists()
+
+
+def test_theorems_without_a_temperature_take_the_game_alone(wins, tmp_path):
+    done = run("verify", "mpo/round", "omwu/last-iterate", "--game", wins, "--beta", 0.2, "-o", tmp_path / "out")
+    assert done.exit_code == 0
+    assert "a game alone does not make a setting of theirs: omwu/last-iterate" in done.stderr
+    assert "1 HOLDS" in done.stdout
+    alone = run("verify", "omwu/last-iterate", "--game", wins, "--beta", 0.2)
+    assert alone.exit_code == 2
+    assert "no theorem is left" in alone.stderr
+
+
+def test_orders_of_voters_are_a_game(tmp_path):
+    header = "".join(f"# ALTERNATIVE NAME {i}: {name}\n" for i, name in enumerate("xyz", 1))
+    orders = tmp_path / "votes.soc"
+    orders.write_text(
+        f"# NUMBER ALTERNATIVES: 3\n# NUMBER VOTERS: 9\n# NUMBER UNIQUE ORDERS: 3\n{header}4: 1,2,3\n3: 2,3,1\n2: 3,1,2\n",
+        encoding="utf-8",
+    )
+    done = run("verify", "nash-mp/kl", "--game", orders, "--beta", 0.2, "-o", tmp_path / "out")
+    assert "1 HOLDS" in done.stdout
+
+
+def test_race(wins, tmp_path):
+    done = run("race", "--game", wins, "--beta", 0.1, "--queries", 500, "-o", tmp_path / "race.svg")
+    assert done.exit_code == 0
+    assert "queries to 1e-06" in done.stdout
+    rows = {line[:31].strip(): line for line in done.stdout.splitlines()}
+    contest = rl.race(rl.PreferenceGame.from_csv(wins), beta=0.1)
+    expected = [str(contest.queries_to(gap, at_most=500)["Nash mirror prox"]) for gap in (1e-2, 1e-4, 1e-6)]
+    assert rows["Nash mirror prox"].split()[3:6] == expected
+    assert (tmp_path / "race.svg").stat().st_size > 10_000
+    raw = run("race", "--game", wins, "--beta", 0, "--queries", 100)
+    assert "SPO, average" in raw.stdout
 
 
 def test_reference_from_a_file(wins, tmp_path):
@@ -289,6 +324,9 @@ def test_list_show_and_cite():
         (["list", "nothing"], "no theorem or group is called 'nothing'"),
         (["verify", "--beta", "0.1"], "--beta goes with --game"),
         (["verify", "--reference", "1"], "--reference goes with --game"),
+        (["race", "--game", "nowhere.csv"], "nowhere.csv: No such file"),
+        (["race", "--beta", "-1"], "beta is -1.0"),
+        (["race", "-o", "race.docx"], "a figure's file ends in .svg, .pdf or .png"),
         (["verify", "--game", "WINS"], "--game needs --beta, the temperature"),
         (["verify", "--game", "WINS", "--beta", "0"], "beta is 0.0; it must be finite and > 0"),
         (["verify", "--game", "WINS", "--beta", "-1"], "beta is -1.0; it must be finite and > 0"),
