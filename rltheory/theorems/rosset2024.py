@@ -948,7 +948,7 @@ EXCESS_LOSS = Theorem(
     title="What a policy loses to the exact update is the divergence of the labels that it stands for",
     paper=Paper(PAPER, "population loss of Algorithm 1"),
     standing=Standing.DERIVED,
-    statement=r"\ell(\pi) - \ell(\pi_{t+1}) = \mathbb{E}_{a, b \sim \mu}\, \mathrm{KL}\bigl(\mathrm{Ber}(\sigma(r_a - r_b)) \,\big\|\, \mathrm{Ber}(\sigma(\Delta_\pi(a, b)))\bigr)",
+    statement=r"\ell(\pi) - \ell(\pi_{t+1}) = \mathbb{E}_{a, b \sim \mu}\, \mathrm{KL}\bigl(\mathrm{Ber}(\sigma(r_a - r_b)) \,\|\, \mathrm{Ber}(\sigma(\Delta_\pi(a, b)))\bigr)",
     symbols=LOSS + DELTA + "$\\pi$: any policy; " + EXACT + BERNOULLI,
     kind=Identity(rounding=lambda s: s.value_rounding),
     hypotheses=GAME,
@@ -966,7 +966,7 @@ MIXTURE_UPDATE = Theorem(
     title="With the geometric mixture as opponent and anchor, the regression finds the step of Nash-MD",
     paper=Paper(PAPER, "Appendix A, the option that samples from the mixture"),
     standing=Standing.DERIVED,
-    statement=r"\ell(\pi) - \ell(\pi_{t+1}) = \mathbb{E}_{a, b \sim \mu}\, \mathrm{KL}\bigl(\mathrm{Ber}(\sigma(r_a - r_b)) \,\big\|\, \mathrm{Ber}(\sigma(\Delta_\pi(a, b)))\bigr)",
+    statement=r"\ell(\pi) - \ell(\pi_{t+1}) = \mathbb{E}_{a, b \sim \mu}\, \mathrm{KL}\bigl(\mathrm{Ber}(\sigma(r_a - r_b)) \,\|\, \mathrm{Ber}(\sigma(\Delta_\pi(a, b)))\bigr)",
     symbols=LOSS
     + "$\\Delta_\\pi(a, b) = \\eta \\log \\frac{\\pi(a)}{m_t(a)} - \\eta \\log \\frac{\\pi(b)}{m_t(b)}$ and $r = P m_t$ "
     "with the mixture $m_t \\propto \\pi_t^{1 - \\beta / \\eta} \\pi_{\\mathrm{ref}}^{\\beta / \\eta}$; $\\pi$: any policy; "
