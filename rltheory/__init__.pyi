@@ -15,6 +15,7 @@ from .algorithms import batched_nash_mirror_prox as batched_nash_mirror_prox
 from .algorithms import direct_nash_optimization as direct_nash_optimization
 from .algorithms import hedge as hedge
 from .algorithms import inpo as inpo
+from .algorithms import inpo_regression as inpo_regression
 from .algorithms import magnetic_mirror_descent as magnetic_mirror_descent
 from .algorithms import magnetic_preference_optimization as magnetic_preference_optimization
 from .algorithms import nash_md as nash_md

@@ -6,6 +6,7 @@ from rltheory.algorithms.contextual import play_contexts
 from rltheory.algorithms.direct_nash_optimization import direct_nash_optimization
 from rltheory.algorithms.hedge import hedge
 from rltheory.algorithms.inpo import inpo
+from rltheory.algorithms.inpo_regression import inpo_regression
 from rltheory.algorithms.magnetic_mirror_descent import magnetic_mirror_descent, magnetic_preference_optimization
 from rltheory.algorithms.nash_md import nash_md
 from rltheory.algorithms.nash_mirror_prox import nash_mirror_prox
@@ -23,6 +24,7 @@ __all__ = [
     "direct_nash_optimization",
     "hedge",
     "inpo",
+    "inpo_regression",
     "magnetic_mirror_descent",
     "magnetic_preference_optimization",
     "nash_md",

@@ -23,6 +23,8 @@ __all__ = [
     "planted_reference",
     "random_game",
     "random_tournament",
+    "skewed_policy",
+    "sure_winner",
     "three_dice",
     "three_voters",
     "weighted_rock_paper_scissors",
@@ -155,6 +157,18 @@ def block_game(outer: PreferenceGame, inner: Sequence[PreferenceGame]) -> Prefer
         for i in range(outer.n)
     ]
     return PreferenceGame.from_payoff(np.block(blocks), title=f"{outer.n} blocks")
+
+
+def sure_winner() -> PreferenceGame:
+    """Game of two actions, the first of which always wins."""
+    return PreferenceGame([[0.5, 1.0], [0.0, 0.5]], title="sure winner, n = 2")
+
+
+def skewed_policy(n: int, depth: float) -> Vector:
+    """Policy over n actions whose logarithms fall evenly, by `depth` in all; shape (n,)."""
+    weights = np.exp(-depth * np.linspace(0, 1, n))
+    policy: Vector = weights / weights.sum()
+    return policy
 
 
 def random_game(rng: np.random.Generator, n: int) -> PreferenceGame:

@@ -18,13 +18,20 @@ from rltheory.instances import (
     low_rank,
     random_game,
     recorded_game,
+    skewed_policy,
     weighted_rock_paper_scissors,
 )
 from rltheory.simplex import log_normalize
 from rltheory.simulation import stream
 from rltheory.theorems import munos2024
-from rltheory.theorems.munos2024_nash_md import at_largest_difference, skewed
-from rltheory.theorems.regularized_game import GAME, Hypotheses, PolicyRun, RegularizedGame, regularized_games
+from rltheory.theorems.regularized_game import (
+    GAME,
+    Hypotheses,
+    PolicyRun,
+    RegularizedGame,
+    at_largest_difference,
+    regularized_games,
+)
 from rltheory.theory import Identity, Paper, Standing, Theorem
 from rltheory.trace import Trace
 
@@ -137,11 +144,11 @@ def uniform_gradient(s: Setting, log_policy: Vector, target: Matrix) -> Vector:
 
 def grid() -> Iterator[Setting]:
     """Steps of mirror descent up to four times the temperature, on games of every kind."""
-    yield Setting(weighted_rock_paper_scissors(0.5, 0.5, 0.5), 0.1, reference=skewed(3, 3), step=0.4)
+    yield Setting(weighted_rock_paper_scissors(0.5, 0.5, 0.5), 0.1, reference=skewed_policy(3, 3), step=0.4)
     yield Setting(weighted_rock_paper_scissors(0.1, 0.3, 0.5), 0.05, step=0.2)
-    yield Setting(cycle(5), 0.5, start=skewed(5, 4), step=2.0)
+    yield Setting(cycle(5), 0.5, start=skewed_policy(5, 4), step=2.0)
     yield Setting(bradley_terry(np.linspace(0, 3, 20)), 0.1, step=0.1)
-    yield Setting(random_game(stream(0, "online-ipo", "uniform"), 10), 0.2, reference=skewed(10, 8), step=0.8)
+    yield Setting(random_game(stream(0, "online-ipo", "uniform"), 10), 0.2, reference=skewed_policy(10, 8), step=0.8)
     yield Setting(low_rank(stream(0, "online-ipo", "low rank"), 50), 1.0, step=4.0)
     yield Setting(recorded_game("llmfao_59"), 0.1, step=0.4)
 

@@ -24,6 +24,8 @@ from rltheory.instances import (
     random_game,
     random_tournament,
     recorded_game,
+    skewed_policy,
+    sure_winner,
     weighted_rock_paper_scissors,
 )
 from rltheory.measures import exploitability, kl
@@ -213,19 +215,15 @@ def play_for_the_last(s: Setting, rng: np.random.Generator) -> Trace:
     return replace(trace, values={**trace.values, "mean": (("time", "action"), last)})
 
 
-def _skewed(n: int, depth: float) -> Vector:
-    weights = np.exp(-depth * np.linspace(0, 1, n))
-    policy: Vector = weights / weights.sum()
-    return policy
-
-
 def additive_grid() -> Iterator[AdditiveSetting]:
     """Scores given directly, and those of games that are not additive."""
-    yield AdditiveSetting(additive([0.5, 0.0]), 0.1, 0.5, _skewed(2, 20)[::-1], note="winner rare at the start")
+    yield AdditiveSetting(additive([0.5, 0.0]), 0.1, 0.5, skewed_policy(2, 20)[::-1], note="winner rare at the start")
     yield AdditiveSetting(additive(np.linspace(0, 0.5, 7)), 0.5, 0.9)
     yield AdditiveSetting(additive([0.1, 0.2, 0.3]), 2.0, 0.0, note="no momentum")
     yield AdditiveSetting(bradley_terry(np.linspace(0, 3, 20)), 0.2, 0.7)
-    yield AdditiveSetting(random_game(stream(0, "momentum", 10), 10), 1.0, 0.95, _skewed(10, 600), note="skewed start")
+    yield AdditiveSetting(
+        random_game(stream(0, "momentum", 10), 10), 1.0, 0.95, skewed_policy(10, 600), note="skewed start"
+    )
     yield AdditiveSetting(recorded_game("llmfao_59"), 0.3, 0.5)
 
 
@@ -234,11 +232,11 @@ def cyclic_grid() -> Iterator[CyclicSetting]:
     yield CyclicSetting(weighted_rock_paper_scissors(0.5, 0.5, 0.5), 0.1, 0.5, np.array([0.4, 0.3, 0.3]))
     uneven = weighted_rock_paper_scissors(0.1, 0.3, 0.5)
     yield CyclicSetting(uneven, 0.5, 0.9, winner=np.array([3, 5, 1]) / 9)
-    yield CyclicSetting(cycle(5), 1.0, 0.0, _skewed(5, 3), note="no momentum")
+    yield CyclicSetting(cycle(5), 1.0, 0.0, skewed_policy(5, 3), note="no momentum")
     yield CyclicSetting(cycle(51), 0.5, 0.7, (1 + 0.01 * np.cos(2 * np.pi * np.arange(51) / 51)) / 51)
     yield CyclicSetting(efron_dice(), 0.2, 0.5, np.array([0.1, 0.2, 0.3, 0.4]), winner=np.array([6, 9, 6, 7]) / 28)
-    yield CyclicSetting(random_tournament(stream(0, "momentum", 20), 20), 0.1, 0.8, _skewed(20, 5))
-    yield CyclicSetting(recorded_game("llmfao_59"), 0.3, 0.5, winner=_skewed(59, 3))
+    yield CyclicSetting(random_tournament(stream(0, "momentum", 20), 20), 0.1, 0.8, skewed_policy(20, 5))
+    yield CyclicSetting(recorded_game("llmfao_59"), 0.3, 0.5, winner=skewed_policy(59, 3))
 
 
 def tuned_rate(complexity: float, momentum: float, iterations: int) -> float:
@@ -249,10 +247,10 @@ def tuned_rate(complexity: float, momentum: float, iterations: int) -> float:
 def average_grid() -> Iterator[Setting]:
     """Games of every kind, with the rate of the least bound."""
     for game, momentum, start in (
-        (weighted_rock_paper_scissors(0.5, 0.5, 0.5), 0.5, _skewed(3, 4)),
+        (weighted_rock_paper_scissors(0.5, 0.5, 0.5), 0.5, skewed_policy(3, 4)),
         (weighted_rock_paper_scissors(0.1, 0.3, 0.5), 0.9, None),
-        (cycle(5), 0.0, _skewed(5, 10)),
-        (PreferenceGame([[0.5, 1.0], [0.0, 0.5]], title="sure winner, n = 2"), 0.3, _skewed(2, 20)[::-1]),
+        (cycle(5), 0.0, skewed_policy(5, 10)),
+        (sure_winner(), 0.3, skewed_policy(2, 20)[::-1]),
         (bradley_terry(np.linspace(0, 3, 20)), 0.5, None),
         (random_game(stream(0, "momentum", 10), 10), 0.7, None),
         (recorded_game("llmfao_59"), 0.5, None),

@@ -21,6 +21,7 @@ from rltheory.instances import (
     random_game,
     random_tournament,
     recorded_game,
+    sure_winner,
     weighted_rock_paper_scissors,
 )
 from rltheory.measures import advantage, best_response, exploitability, kl, l1, regularized_exploitability
@@ -169,9 +170,8 @@ def grid() -> Iterator[Setting]:
     def rng(name: str) -> np.random.Generator:
         return stream(0, "regularized-game", name)
 
-    sure_winner = PreferenceGame([[0.5, 1.0], [0.0, 0.5]], title="sure winner, n = 2")
-    yield Setting(sure_winner, 0.02)
-    yield Setting(sure_winner, 0.5, reference=np.array([0.02, 0.98]))
+    yield Setting(sure_winner(), 0.02)
+    yield Setting(sure_winner(), 0.5, reference=np.array([0.02, 0.98]))
     yield Setting(PreferenceGame.indifferent(2), 0.1)
     yield Setting(weighted_rock_paper_scissors(0.5, 0.5, 0.5), 0.1)
     yield Setting(weighted_rock_paper_scissors(0.5, 0.5, 0.5), 0.5, step=1.0)

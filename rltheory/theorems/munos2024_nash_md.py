@@ -24,6 +24,7 @@ from rltheory.instances import (
     random_game,
     random_tournament,
     recorded_game,
+    skewed_policy,
     weighted_rock_paper_scissors,
 )
 from rltheory.measures import best_response, kl
@@ -32,7 +33,14 @@ from rltheory.simplex import log_normalize, span
 from rltheory.simulation import stream
 from rltheory.solvers import regularized_equilibrium
 from rltheory.theorems import munos2024
-from rltheory.theorems.regularized_game import GAME, Hypotheses, PolicyRun, RegularizedGame, regularized_games
+from rltheory.theorems.regularized_game import (
+    GAME,
+    Hypotheses,
+    PolicyRun,
+    RegularizedGame,
+    at_largest_difference,
+    regularized_games,
+)
 from rltheory.theory import EveryStep, Existence, Geometric, Identity, Paper, PowerLaw, Standing, Theorem
 from rltheory.trace import Trace
 
@@ -236,13 +244,6 @@ def largest_rate(beta: float) -> float:
     return 0.99 / beta if beta >= 1 / 4 else (1 - math.sqrt(1 - 16 * beta**2)) / (2 * beta)
 
 
-def skewed(n: int, depth: float) -> Vector:
-    """Policy over n actions whose logarithms fall evenly by `depth` in all."""
-    weights = np.exp(-depth * np.linspace(0, 1, n))
-    policy: Vector = weights / weights.sum()
-    return policy
-
-
 def _random(name: str) -> np.random.Generator:
     return stream(0, "nash-md", name)
 
@@ -250,16 +251,18 @@ def _random(name: str) -> np.random.Generator:
 def grid() -> Iterator[Setting]:
     """Constant rates of every size, on games of every kind."""
     rock = weighted_rock_paper_scissors(0.5, 0.5, 0.5)
-    yield Setting(rock, 0.1, reference=skewed(3, 3), step=0.5, note="skewed reference")
-    yield Setting(rock, 0.5, reference=skewed(3, 6), step=1.9, note="nearly best responses")
+    yield Setting(rock, 0.1, reference=skewed_policy(3, 3), step=0.5, note="skewed reference")
+    yield Setting(rock, 0.5, reference=skewed_policy(3, 6), step=1.9, note="nearly best responses")
     yield Setting(weighted_rock_paper_scissors(0.1, 0.3, 0.5), 0.05, step=1.0)
-    yield Setting(cycle(5), 0.1, step=0.2, start=skewed(5, 4), note="skewed start")
+    yield Setting(cycle(5), 0.1, step=0.2, start=skewed_policy(5, 4), note="skewed start")
     yield Setting(bradley_terry(np.linspace(0, 3, 20)), 0.05, step=1.5)
     yield Setting(condorcet(_random("condorcet"), 10, 0.2), 0.1, step=1.0)
-    yield Setting(random_game(_random("uniform"), 10), 0.1, step=0.5, reference=skewed(10, 20), note="skewed reference")
+    yield Setting(
+        random_game(_random("uniform"), 10), 0.1, step=0.5, reference=skewed_policy(10, 20), note="skewed reference"
+    )
     yield Setting(low_rank(_random("low rank"), 50), 0.2, step=1.0)
-    yield Setting(PreferenceGame.indifferent(5), 0.1, step=0.3, start=skewed(5, 600), note="start at a corner")
-    ratings, rare = np.linspace(0, 6, 10), skewed(10, 5)[::-1]
+    yield Setting(PreferenceGame.indifferent(5), 0.1, step=0.3, start=skewed_policy(5, 600), note="start at a corner")
+    ratings, rare = np.linspace(0, 6, 10), skewed_policy(10, 5)[::-1]
     yield Setting(bradley_terry(ratings), 0.2, reference=rare, step=0.02, note="winner rare in the reference")
     yield Setting(recorded_game("llmfao_59"), 0.1, step=0.5)
 
@@ -267,12 +270,12 @@ def grid() -> Iterator[Setting]:
 def decreasing_grid() -> Iterator[Setting]:
     """Games of every kind, for decreasing rates."""
     rock = weighted_rock_paper_scissors(0.5, 0.5, 0.5)
-    yield Setting(rock, 0.1, reference=skewed(3, 3), note="skewed reference")
+    yield Setting(rock, 0.1, reference=skewed_policy(3, 3), note="skewed reference")
     yield Setting(weighted_rock_paper_scissors(0.1, 0.3, 0.5), 0.02)
-    yield Setting(cycle(101), 0.01, reference=skewed(101, 1), note="skewed reference")
+    yield Setting(cycle(101), 0.01, reference=skewed_policy(101, 1), note="skewed reference")
     yield Setting(random_tournament(_random("tournament"), 20), 0.05)
-    yield Setting(random_game(_random("uniform"), 10), 0.1, start=skewed(10, 20), note="skewed start")
-    ratings, rare = np.linspace(0, 6, 10), skewed(10, 5)[::-1]
+    yield Setting(random_game(_random("uniform"), 10), 0.1, start=skewed_policy(10, 20), note="skewed start")
+    ratings, rare = np.linspace(0, 6, 10), skewed_policy(10, 5)[::-1]
     yield Setting(bradley_terry(ratings), 0.2, reference=rare, note="winner rare in the reference")
     yield Setting(recorded_game("llmfao_59"), 0.1)
 
@@ -280,23 +283,23 @@ def decreasing_grid() -> Iterator[Setting]:
 def converging_grid() -> Iterator[Setting]:
     """Constant rates of at most 4 beta'."""
     rock = weighted_rock_paper_scissors(0.5, 0.5, 0.5)
-    yield Setting(rock, 0.1, reference=skewed(3, 3), step=largest_rate(0.1), note="skewed reference")
-    yield Setting(rock, 0.5, reference=skewed(3, 6), step=0.5, note="skewed reference")
+    yield Setting(rock, 0.1, reference=skewed_policy(3, 3), step=largest_rate(0.1), note="skewed reference")
+    yield Setting(rock, 0.5, reference=skewed_policy(3, 6), step=0.5, note="skewed reference")
     yield Setting(weighted_rock_paper_scissors(0.1, 0.3, 0.5), 0.1, step=largest_rate(0.1))
-    yield Setting(cycle(5), 0.1, reference=skewed(5, 2), step=0.2, note="skewed reference")
-    yield Setting(cycle(101), 0.1, reference=skewed(101, 1), step=largest_rate(0.1), note="skewed reference")
+    yield Setting(cycle(5), 0.1, reference=skewed_policy(5, 2), step=0.2, note="skewed reference")
+    yield Setting(cycle(101), 0.1, reference=skewed_policy(101, 1), step=largest_rate(0.1), note="skewed reference")
     yield Setting(additive(np.linspace(0, 0.5, 7)), 0.1, step=0.3)
     yield Setting(random_game(_random("uniform"), 10), 0.2, step=largest_rate(0.2))
-    yield Setting(PreferenceGame.indifferent(5), 0.1, step=0.3, start=skewed(5, 600), note="start at a corner")
+    yield Setting(PreferenceGame.indifferent(5), 0.1, step=0.3, start=skewed_policy(5, 600), note="start at a corner")
     yield Setting(recorded_game("llmfao_59"), 0.1, step=largest_rate(0.1))
 
 
 def biased_grid() -> Iterator[Setting]:
     """Settings whose limit is another policy than the equilibrium."""
     for beta in (0.05, 0.1):
-        reference = skewed(3, 3)
+        reference = skewed_policy(3, 3)
         yield Setting(weighted_rock_paper_scissors(0.5, 0.5, 0.5), beta, reference=reference, step=largest_rate(beta))
-    yield Setting(cycle(5), 0.1, reference=skewed(5, 2), step=largest_rate(0.1))
+    yield Setting(cycle(5), 0.1, reference=skewed_policy(5, 2), step=largest_rate(0.1))
     yield Setting(random_game(_random("uniform"), 10), 0.2, step=largest_rate(0.2))
 
 
@@ -357,13 +360,6 @@ def log_limit(s: Setting, trace: Trace) -> Array:
     """Logarithm of the best response at temperature beta to the equilibrium at temperature beta'."""
     response = best_response(s.game, s.log_mixed_equilibrium, s.beta, s.log_reference)
     return np.broadcast_to(response, trace["log_policy"].shape)
-
-
-def at_largest_difference(log_policy: Array, log_other: Array) -> Array:
-    """Minus the log-probability of the action on which two policies differ most."""
-    action = np.abs(log_policy - log_other).argmax(axis=-1)
-    surprisals: Array = -np.take_along_axis(log_policy, action[:, None], axis=-1)[:, 0]
-    return surprisals
 
 
 def is_another_policy(s: Setting, trace: Trace) -> NDArray[np.bool_]:

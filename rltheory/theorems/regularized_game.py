@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rltheory.arrays import Vector, distribution, positive
+from rltheory.arrays import Array, Vector, distribution, positive
 from rltheory.problems import PreferenceGame
 from rltheory.simplex import log_distribution
 from rltheory.solvers import regularized_equilibrium
@@ -77,11 +77,25 @@ class RegularizedGame:
     def resolution(self) -> float:
         """Error that rounding leaves in the log-probabilities of a run.
 
-        An iteration rounds logarithms as large as L + 1 / beta, where L is the largest of the reference, and shrinks what
-        earlier iterations left by q; the errors add up to 1 / (1 - q) = 1 + 1 / (gamma beta) times that.
+        An iteration rounds the logarithms, and shrinks what earlier iterations left by q; the errors add up to
+        1 / (1 - q) = 1 + 1 / (gamma beta) times that.
         """
-        largest = float(-self.log_reference.min()) + 1 / self.beta
-        return 4 * float(np.finfo(np.float64).eps) * largest * (1 + 1 / (self.step * self.beta))
+        return 4 * float(np.finfo(np.float64).eps) * self.largest_logarithm * (1 + 1 / (self.step * self.beta))
+
+    @property
+    def largest_logarithm(self) -> float:
+        """Largest size of a log-probability: those of responses differ by 1 / beta from the reference's."""
+        return float(-self.log_reference.min()) + 1 / self.beta
+
+    @property
+    def largest_divergence(self) -> float:
+        r"""Largest possible :math:`\mathrm{KL}(\pi^* \| \pi)` of a run from the reference, whatever the win rates.
+
+        They have span 1 at most, also where they are estimated; so the logarithms of both the iterates and the
+        equilibrium differ from those of the reference by a span of 1 / beta at most, and from each other by twice that. A
+        divergence is at most the span of the log-ratio, and at most its square over 8.
+        """
+        return min(2 / self.beta, 1 / (2 * self.beta**2))
 
     @property
     def kl_rounding(self) -> float:
@@ -119,9 +133,22 @@ class PolicyRun(RegularizedGame):
         return f"{self.game}, beta = {self.beta:g}{step}{note}"
 
     @property
+    def largest_logarithm(self) -> float:
+        """Largest size of a log-probability: iterates average those of the start with those of responses."""
+        start = 0.0 if self.start is None else -float(np.log(np.min(self.start)))
+        return max(start, float(-self.log_reference.min())) + 1 / self.beta
+
+    @property
     def from_reference(self) -> bool:
         """Whether the run starts at the reference."""
         return self.start is None
+
+
+def at_largest_difference(log_policy: Array, log_other: Array) -> Array:
+    """Minus the log-probability of the action on which two policies differ most."""
+    action = np.abs(log_policy - log_other).argmax(axis=-1)
+    surprisals: Array = -np.take_along_axis(log_policy, action[:, None], axis=-1)[:, 0]
+    return surprisals
 
 
 G = TypeVar("G", bound=RegularizedGame)

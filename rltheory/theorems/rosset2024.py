@@ -32,6 +32,7 @@ from rltheory.instances import (
     random_game,
     random_tournament,
     recorded_game,
+    skewed_policy,
     weighted_rock_paper_scissors,
 )
 from rltheory.measures import exploitability, kl, l1
@@ -517,13 +518,6 @@ def witness_of_a_tie(s: RatioSetting, rng: np.random.Generator) -> Trace:
 # Settings. ---------------------------------------------------------------------------------------
 
 
-def skewed(n: int, depth: float) -> Vector:
-    """Policy whose probabilities fall geometrically, the last being e^-depth times the first."""
-    weights = np.exp(-depth * np.linspace(0, 1, n))
-    policy: Vector = weights / weights.sum()
-    return policy
-
-
 def two_actions(margin: float) -> PreferenceGame:
     """Game in which the first action beats the second by a margin."""
     return PreferenceGame.from_payoff([[0, margin], [-margin, 0]], title=f"two actions, margin {margin:g}")
@@ -542,10 +536,10 @@ def grid() -> Iterator[Setting]:
     rare = np.array([math.exp(-110), 1.0])
     yield Setting(two_actions(0.5), 0.005, rare, iterations=2, note="fast, rare winner")
     yield Setting(two_actions(0.5), 0.2, np.array([1e-3, 0.999]), note="rare winner")
-    yield Setting(ROCK_PAPER_SCISSORS, 1.0, skewed(3, 2), sampling="uniform")
+    yield Setting(ROCK_PAPER_SCISSORS, 1.0, skewed_policy(3, 2), sampling="uniform")
     yield Setting(weighted_rock_paper_scissors(0.1, 0.3, 0.5), 0.2, sampling="target")
-    yield Setting(efron_dice(), 0.5, skewed(4, 6), sampling="target")
-    yield Setting(cycle(5), 0.1, skewed(5, 1))
+    yield Setting(efron_dice(), 0.5, skewed_policy(4, 6), sampling="target")
+    yield Setting(cycle(5), 0.1, skewed_policy(5, 1))
     yield Setting(bradley_terry(np.linspace(0, 3, 20)), 0.3, sampling="uniform")
     yield Setting(random_game(rng("uniform"), 10), 0.05)
     yield Setting(random_tournament(rng("tournament"), 20), 2.0)
@@ -554,16 +548,16 @@ def grid() -> Iterator[Setting]:
 
 def cyclic_grid() -> Iterator[Setting]:
     """Games whose minimax winner plays all actions, from elsewhere."""
-    yield Setting(ROCK_PAPER_SCISSORS, 1.0, skewed(3, 1))
+    yield Setting(ROCK_PAPER_SCISSORS, 1.0, skewed_policy(3, 1))
     yield Setting(weighted_rock_paper_scissors(0.1, 0.3, 0.5), 0.5)
-    yield Setting(cycle(5), 2.0, skewed(5, 0.2))
+    yield Setting(cycle(5), 2.0, skewed_policy(5, 0.2))
 
 
 def mixture_grid() -> Iterator[MixtureSetting]:
     """Cycles and others, with temperatures up to the inverse rate."""
-    yield MixtureSetting(ROCK_PAPER_SCISSORS, 1.0, skewed(3, 2), sampling="uniform", beta=0.1)
+    yield MixtureSetting(ROCK_PAPER_SCISSORS, 1.0, skewed_policy(3, 2), sampling="uniform", beta=0.1)
     yield MixtureSetting(two_actions(0.5), 0.2, beta=0.2, reference=np.array([0.02, 0.98]), note="a best response")
-    yield MixtureSetting(cycle(5), 0.1, beta=0.02, reference=skewed(5, 3), sampling="target")
+    yield MixtureSetting(cycle(5), 0.1, beta=0.02, reference=skewed_policy(5, 3), sampling="target")
     yield MixtureSetting(random_game(stream(0, "dno", "uniform"), 10), 0.3, beta=0.05)
     yield MixtureSetting(recorded_game("llmfao_59"), 0.5, beta=0.1, iterations=10)
 
@@ -573,9 +567,9 @@ def sampled_grid() -> Iterator[SampledSetting]:
     rare = np.array([1e-3, 0.999])
     yield SampledSetting(two_actions(0.025), 1.0, iterations=15, pairs=100_000, width=0.05, note="near a tie")
     yield SampledSetting(two_actions(0.5), 1.0, rare, 60, sampling="uniform", pairs=20_000, note="rare winner")
-    yield SampledSetting(ROCK_PAPER_SCISSORS, 0.5, skewed(3, 1), sampling="target", pairs=10_000)
+    yield SampledSetting(ROCK_PAPER_SCISSORS, 0.5, skewed_policy(3, 1), sampling="target", pairs=10_000)
     yield SampledSetting(weighted_rock_paper_scissors(0.1, 0.3, 0.5), 1.0, iterations=60, pairs=1000)
-    yield SampledSetting(cycle(5), 1.0, skewed(5, 4), pairs=10)
+    yield SampledSetting(cycle(5), 1.0, skewed_policy(5, 4), pairs=10)
     yield SampledSetting(random_game(stream(0, "dno", "uniform"), 10), 2.0, iterations=20, pairs=50)
 
 
@@ -595,14 +589,14 @@ def regression_grid() -> Iterator[SampledSetting]:
 
 def rate_grid() -> Iterator[SampledSetting]:
     """Many pairs."""
-    yield SampledSetting(cycle(5), 0.5, skewed(5, 1), pairs=2**13)
+    yield SampledSetting(cycle(5), 0.5, skewed_policy(5, 1), pairs=2**13)
     yield SampledSetting(random_game(stream(0, "dno", "five"), 5), 1.0, sampling="target", pairs=2**13)
 
 
 def finite_grid() -> Iterator[FiniteClass]:
     """Small and large classes."""
     yield FiniteClass(two_actions(0.1), 1.0, pairs=2**12, policies=2, delta=0.05, width=0.2)
-    yield FiniteClass(ROCK_PAPER_SCISSORS, 0.5, skewed(3, 1), pairs=2**12, policies=20)
+    yield FiniteClass(ROCK_PAPER_SCISSORS, 0.5, skewed_policy(3, 1), pairs=2**12, policies=20)
     yield FiniteClass(random_game(stream(0, "dno", "five"), 5), 1.0, sampling="uniform", pairs=2**12, policies=100)
 
 

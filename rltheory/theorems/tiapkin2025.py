@@ -13,7 +13,7 @@ import numpy as np
 
 from rltheory.algorithms import nash_mirror_prox
 from rltheory.algorithms.nash_mirror_prox import largest_step
-from rltheory.arrays import Array, Vector
+from rltheory.arrays import Array
 from rltheory.instances import (
     additive,
     bradley_terry,
@@ -25,6 +25,8 @@ from rltheory.instances import (
     random_game,
     random_tournament,
     recorded_game,
+    skewed_policy,
+    sure_winner,
     weighted_rock_paper_scissors,
 )
 from rltheory.measures import kl, l1, regularized_exploitability
@@ -104,28 +106,24 @@ def grid() -> Iterator[Setting]:
     def rng(*address: object) -> np.random.Generator:
         return stream(0, "nash-mp", *address)
 
-    def skewed(n: int, depth: float) -> Vector:
-        weights = np.exp(-depth * np.linspace(0, 1, n))
-        policy: Vector = weights / weights.sum()
-        return policy
-
-    yield Setting(weighted_rock_paper_scissors(0.5, 0.5, 0.5), 0.1, reference=skewed(3, 3), note="skewed reference")
+    yield Setting(
+        weighted_rock_paper_scissors(0.5, 0.5, 0.5), 0.1, reference=skewed_policy(3, 3), note="skewed reference"
+    )
     yield Setting(weighted_rock_paper_scissors(0.1, 0.3, 0.5), 0.02)
     yield Setting(efron_dice(), 0.05, step=1.0)
     wave = 1 + 0.5 * np.cos(2 * np.pi * np.arange(101) / 101)
     yield Setting(cycle(101), 0.01, start=wave / 101, note="start on a wave")
-    yield Setting(cycle(5), 0.1, step=largest_step(0.1), start=skewed(5, 4), note="skewed start")
+    yield Setting(cycle(5), 0.1, step=largest_step(0.1), start=skewed_policy(5, 4), note="skewed start")
     yield Setting(bradley_terry(np.linspace(0, 3, 20)), 0.02)
-    yield Setting(additive(np.linspace(0, 0.5, 7)), 0.1, step=largest_step(0.1), start=skewed(7, 30))
+    yield Setting(additive(np.linspace(0, 0.5, 7)), 0.1, step=largest_step(0.1), start=skewed_policy(7, 30))
     yield Setting(condorcet(rng("condorcet"), 10, 0.2), 0.1)
     yield Setting(random_game(rng("uniform"), 10), 0.1)
-    yield Setting(random_game(rng("uniform large"), 50), 0.5, reference=skewed(50, 8), note="skewed reference")
+    yield Setting(random_game(rng("uniform large"), 50), 0.5, reference=skewed_policy(50, 8), note="skewed reference")
     yield Setting(random_tournament(rng("tournament"), 20), 0.05, step=largest_step(0.05))
     yield Setting(low_rank(rng("low rank"), 50), 0.02)
-    yield Setting(PreferenceGame.indifferent(5), 0.1, start=skewed(5, 30), note="start at a corner")
-    yield Setting(PreferenceGame.indifferent(2), 1.0, start=skewed(2, 600), note="start at a corner")
-    sure_winner = PreferenceGame([[0.5, 1.0], [0.0, 0.5]], title="sure winner, n = 2")
-    yield Setting(sure_winner, 0.01, reference=skewed(2, 45)[::-1], note="winner rare in the reference")
+    yield Setting(PreferenceGame.indifferent(5), 0.1, start=skewed_policy(5, 30), note="start at a corner")
+    yield Setting(PreferenceGame.indifferent(2), 1.0, start=skewed_policy(2, 600), note="start at a corner")
+    yield Setting(sure_winner(), 0.01, reference=skewed_policy(2, 45)[::-1], note="winner rare in the reference")
     planted = random_game(rng("planted"), 10)
     equilibrium = rng("planted equilibrium").dirichlet(np.ones(10))
     near = equilibrium * (1 + 1e-4 * np.cos(np.arange(10)))

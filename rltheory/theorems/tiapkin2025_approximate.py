@@ -12,7 +12,14 @@ import numpy as np
 
 from rltheory.algorithms import sampled_nash_mirror_prox
 from rltheory.arrays import Array, Vector
-from rltheory.instances import cycle, efron_dice, random_game, random_tournament, weighted_rock_paper_scissors
+from rltheory.instances import (
+    cycle,
+    efron_dice,
+    random_game,
+    random_tournament,
+    sure_winner,
+    weighted_rock_paper_scissors,
+)
 from rltheory.measures import kl
 from rltheory.problems import PreferenceGame
 from rltheory.simplex import log_normalize
@@ -69,16 +76,6 @@ class SampledSetting(RegularizedGame):
     def iterations(self) -> int:
         """Enough for the initial divergence to fall by exp(-12)."""
         return math.ceil(12 / math.log1p(self.beta))
-
-    @property
-    def largest_divergence(self) -> float:
-        r"""Largest possible :math:`K_k`, whatever the comparisons say.
-
-        Estimated win rates have span 1 at most, as true ones have; so the logarithms of both the iterates and the
-        equilibrium differ from those of the reference by a span of 1 / beta at most, and from each other by twice that.
-        A divergence is at most the span of the log-ratio, and at most its square over 8.
-        """
-        return min(2 / self.beta, 1 / (2 * self.beta**2))
 
     @property
     def drift(self) -> float:
@@ -159,8 +156,7 @@ def inexact_grid() -> Iterator[InexactSetting]:
     yield InexactSetting(cycle(5), 0.2, np.array([0.6, 0.1, 0.1, 0.1, 0.1]), half_error=0.1)
     yield InexactSetting(efron_dice(), 0.05, half_error=0.001)
     yield InexactSetting(random_game(stream(0, "inexact", 10), 10), 0.5, half_error=0.2, log_error=0.01)
-    sure_winner = PreferenceGame([[0.5, 1.0], [0.0, 0.5]], title="sure winner, n = 2")
-    yield InexactSetting(sure_winner, 0.02, np.array([1e-8, 1 - 1e-8]), log_error=0.1)
+    yield InexactSetting(sure_winner(), 0.02, np.array([1e-8, 1 - 1e-8]), log_error=0.1)
 
 
 def sampled_grid() -> Iterator[SampledSetting]:
@@ -170,8 +166,7 @@ def sampled_grid() -> Iterator[SampledSetting]:
     yield SampledSetting(cycle(5), 0.5, comparisons=4)
     yield SampledSetting(random_game(stream(0, "sampled", 10), 10), 0.5, comparisons=16)
     yield SampledSetting(random_tournament(stream(0, "sampled", 20), 20), 0.2, comparisons=16)
-    sure_winner = PreferenceGame([[0.5, 1.0], [0.0, 0.5]], title="sure winner, n = 2")
-    yield SampledSetting(sure_winner, 0.2, np.array([0.1, 0.9]), comparisons=4)
+    yield SampledSetting(sure_winner(), 0.2, np.array([0.1, 0.9]), comparisons=4)
     yield SampledSetting(cycle(3), 0.2, np.array([0.8, 0.1, 0.1]), comparisons=40)
 
 
