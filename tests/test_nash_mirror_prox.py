@@ -9,7 +9,7 @@ from rltheory import PreferenceGame, nash_mirror_prox, regularized_equilibrium
 from rltheory.algorithms.nash_mirror_prox import Params, State, iterate, largest_step
 from rltheory.instances import additive, cycle, random_game
 from rltheory.measures import kl
-from rltheory.problems.preference_game import HAND_LOOP_SIZE
+from rltheory.problems.preference_game import WHOLE_ROWS_SIZE
 from rltheory.simulation import stream
 from tests.strategies import betas, games, policies
 
@@ -37,7 +37,7 @@ def test_iterates_are_the_definition(game, beta, step, data):
         np.testing.assert_allclose(trace[name], values[trace.times], atol=1e-11)
 
 
-@pytest.mark.parametrize("n", [HAND_LOOP_SIZE, HAND_LOOP_SIZE + 1, 200])
+@pytest.mark.parametrize("n", [WHOLE_ROWS_SIZE, WHOLE_ROWS_SIZE + 1, 200])
 def test_both_products_agree_with_the_definition(n):
     game = random_game(stream(0, "test", "products", n), n)
     uniform = np.full(n, 1 / n)

@@ -2,9 +2,9 @@ r"""
 A published comparison, replayed exactly
 ========================================
 
-:cite:`zhou2025` compare extragradient preference optimisation (EGPO) with methods that ask one query at a time, on random
-games of ten actions with three temperatures. This page replays their protocol with exact gradients: the games, the
-references, the learning rates and the numbers of iterations are theirs.
+:cite:`zhou2025` compare extragradient preference optimisation (EGPO) with methods that ask one query at a time, on
+random games of ten actions with three temperatures. This page replays their protocol with exact gradients: the games,
+the references, the learning rates and the numbers of iterations are theirs.
 """
 
 # %%
@@ -85,8 +85,8 @@ axes[0].set_ylabel("regularised duality gap")
 figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
 
 # %%
-# EGPO is the only method that reaches the equilibrium at all three temperatures. Nash-MD levels off where it must: with a
-# constant rate it converges to the equilibrium of another temperature (`rltheory show nash-md`). At
+# EGPO is the only method that reaches the equilibrium at all three temperatures. Nash-MD levels off where it must:
+# with a constant rate it converges to the equilibrium of another temperature (`rltheory show nash-md`). At
 # :math:`\beta = 0.01` the step of mirror descent is 80 times the temperature, where four times is proved.
 #
 # How often does the single query fail?
@@ -111,7 +111,8 @@ for i in range(50):
     unstable += largest > threshold
     stalled += away
     agree += away == (largest > threshold)
-print(f"unstable by theory: {unstable}; still away after {iterations} iterations: {stalled}; both agree in {agree} of 50")
+print(f"unstable by theory: {unstable}; still away after {iterations} iterations: {stalled}")
+print(f"both agree in {agree} of 50 games")
 
 # %%
 # Where the two disagree, theory promises convergence, but so slowly that 5000 iterations do not see it.

@@ -27,17 +27,15 @@ names, n = game.names, game.n
 half_wins = np.loadtxt(FOLDER / "llmfao_59.csv", delimiter=",", skiprows=1)
 votes = (half_wins + half_wins.T) / 2
 above_diagonal = votes[np.triu_indices(n, 1)]
-others = ~np.eye(n, dtype=bool)
-beats_all = ((game.payoff > 0) | ~others).all(axis=1)
 print(f"{above_diagonal.sum():.0f} votes on {n} models")
 print(f"{(above_diagonal == 0).sum()} of {above_diagonal.size} pairs never met")
-print(f"models that beat all others (Condorcet winners): {beats_all.sum()}")
+print(f"model that beats all others (Condorcet winner): {rl.solvers.condorcet_winner(game)}")
 
 # %%
 # Who is in the minimax winner?
 # -----------------------------
-# A linear program returns one minimax winner. Its certificate is its exploitability, the largest edge of any model
-# over it.
+# The solver returns the analytic centre of all minimax winners: each model that is in any of them is in this one. Its
+# certificate is its exploitability, the largest edge of any model over it.
 
 winner = rl.minimax_winner(game)
 print(f"exploitability {winner.exploitability:.1e}")
@@ -95,7 +93,7 @@ print(f"proved divergence to the exact equilibrium: below {least_committed.kl_bo
 # played pairs only. It exists, as every group of models has won something against the rest. Minorise and maximise
 # finds it.
 
-borda = 0.5 + game.payoff.sum(axis=1) / (n - 1)
+borda = rl.solvers.borda_scores(game)
 
 strength, wins, change = np.ones(n), half_wins.sum(axis=1) / 2, np.inf
 while change > 1e-12:

@@ -2,15 +2,15 @@ r"""
 Who should win?
 ===============
 
-Votes, matches and tournaments rarely name a winner that beats all others. Social choice has several rules for what to do
-then. How easily would each rule's choice be beaten by somebody who knows it?
+Votes, matches and tournaments rarely name a winner that beats all others. Social choice has several rules for what to
+do then. How easily would each rule's choice be beaten by somebody who knows it?
 """
 
 # %%
 # Rules
 # -----
-# The *Condorcet winner* beats every other; it need not exist. *Copeland's rule* counts victories, *Borda's* averages win
-# rates. The *Smith set* is the smallest set whose members all beat everyone outside. The *maximal lottery*
+# The *Condorcet winner* beats every other; it need not exist. *Copeland's rule* counts victories, *Borda's* averages
+# win rates. The *Smith set* is the smallest set whose members all beat everyone outside. The *maximal lottery*
 # :cite:`fishburn1984` is the minimax winner of the preference game: a mixture that nobody beats.
 
 import matplotlib.pyplot as plt
@@ -68,8 +68,8 @@ for ax, (name, title) in zip(axes.flat, shown.items(), strict=True):
     ax.set_title(title, loc="left", fontsize=10)
 
 # %%
-# Where a single winner is chosen out of a cycle, whoever beats it wins for sure, or nearly so. The regularised equilibrium
-# is a lottery as well; its gap is bounded by :math:`\beta \log n`, here 0.08 to 0.11.
+# Where a single winner is chosen out of a cycle, whoever beats it wins for sure, or nearly so. The regularised
+# equilibrium is a lottery as well; its gap is bounded by :math:`\beta \log n`, here 0.08 to 0.11.
 #
 # What this does not show
 # -----------------------

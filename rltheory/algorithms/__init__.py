@@ -13,6 +13,7 @@ from rltheory.algorithms.nash_mirror_prox import nash_mirror_prox
 from rltheory.algorithms.optimistic import optimistic_mirror_descent
 from rltheory.algorithms.proximal_point import proximal_point
 from rltheory.algorithms.racing import race
+from rltheory.algorithms.regret_matching import predictive_regret_matching_plus, regret_matching_plus
 from rltheory.algorithms.sampled_mirror_descent import sampled_hedge, sampled_magnetic_mirror_descent
 from rltheory.algorithms.sampled_nash_mirror_prox import sampled_nash_mirror_prox
 from rltheory.algorithms.self_play_gradient import self_play_gradient
@@ -31,8 +32,10 @@ __all__ = [
     "nash_mirror_prox",
     "optimistic_mirror_descent",
     "play_contexts",
+    "predictive_regret_matching_plus",
     "proximal_point",
     "race",
+    "regret_matching_plus",
     "sampled_hedge",
     "sampled_magnetic_mirror_descent",
     "sampled_nash_mirror_prox",

@@ -12,6 +12,7 @@ from rltheory.algorithms.magnetic_mirror_descent import magnetic_mirror_descent
 from rltheory.algorithms.nash_md import nash_md
 from rltheory.algorithms.nash_mirror_prox import largest_step, nash_mirror_prox
 from rltheory.algorithms.optimistic import optimistic_mirror_descent
+from rltheory.algorithms.regret_matching import predictive_regret_matching_plus, regret_matching_plus
 from rltheory.algorithms.self_play_gradient import self_play_gradient
 from rltheory.arrays import Array, Times, Vector, count, not_negative, positive
 from rltheory.measures import exploitability, kl, regularized_exploitability
@@ -139,7 +140,8 @@ def race(game: PreferenceGame, *, beta: float, reference: ArrayLike | None = Non
     References
     ----------
     :cite:`tiapkin2025`, :cite:`zhou2025`, :cite:`sokota2023`, :cite:`zhang2024`, :cite:`cen2024`, :cite:`munos2024`,
-    :cite:`calandriello2024`; in the game itself :cite:`swamy2024`, :cite:`rakhlin2013`.
+    :cite:`calandriello2024`; in the game itself :cite:`swamy2024`, :cite:`rakhlin2013`, :cite:`tammelin2014`,
+    :cite:`farina2021`.
 
     Examples
     --------
@@ -201,4 +203,14 @@ def _raw_methods(game: PreferenceGame, start: ArrayLike | None) -> tuple[Method,
         Method("OMWU, average", optimistic, average=True),
         Method("SPO, average", anytime, average=True),
         Method("SPO, last", anytime),
+        Method(
+            "regret matching+, average",
+            lambda t: regret_matching_plus(game, iterations=t, start=start),
+            average=True,
+        ),
+        Method(
+            "predictive regret matching+, average",
+            lambda t: predictive_regret_matching_plus(game, iterations=t, start=start),
+            average=True,
+        ),
     )

@@ -9,13 +9,21 @@ import numpy as np
 
 from rltheory.arrays import Array, Vector
 from rltheory.measures.divergences import kl
-from rltheory.problems import PreferenceGame
+from rltheory.problems import Game
 from rltheory.simplex import log_normalize
 
 __all__ = ["advantage", "best_response", "exploitability", "regularized_exploitability"]
 
+BLOCK_ROWS = 256  # of payoffs in single precision, widened at a time
 
-def exploitability(game: PreferenceGame, policy: Array) -> Array:
+
+def _edges(game: Game, policy: Array) -> Array:
+    r"""Edges :math:`S \pi` of all actions over each policy, shape (..., n)."""
+    blocks = (game.payoff[start : start + BLOCK_ROWS] for start in range(0, game.n, BLOCK_ROWS))
+    return np.concatenate([policy @ np.asarray(block, dtype=np.float64).T for block in blocks], axis=-1)
+
+
+def exploitability(game: Game, policy: Array) -> Array:
     r"""Largest edge :math:`\max_a (P \pi)_a - 1/2` of an action over a policy, in the game itself.
 
     Parameters
@@ -32,30 +40,29 @@ def exploitability(game: PreferenceGame, policy: Array) -> Array:
 
     Examples
     --------
+    >>> from rltheory import PreferenceGame
     >>> game = PreferenceGame([[0.5, 0.9], [0.1, 0.5]])
     >>> exploitability(game, np.array([[1.0, 0.0], [0.0, 1.0]]))
     array([0. , 0.4])
     """
-    edges: Array = (policy @ game.payoff.T).max(axis=-1)
-    return edges
+    largest: Array = _edges(game, policy).max(axis=-1)
+    return largest
 
 
-def best_response(game: PreferenceGame, log_policy: Array, beta: float, log_reference: Vector) -> Array:
+def best_response(game: Game, log_policy: Array, beta: float, log_reference: Vector) -> Array:
     r"""Logarithm of :math:`\mathrm{BR}_\beta(\pi) \propto \mu\, e^{P \pi / \beta}`, shape (..., n)."""
-    return log_normalize(log_reference + np.exp(log_policy) @ game.payoff.T / beta)
+    return log_normalize(log_reference + _edges(game, np.exp(log_policy)) / beta)
 
 
-def advantage(
-    game: PreferenceGame, log_policy: Array, log_opponent: Array, beta: float, log_reference: Vector
-) -> Array:
+def advantage(game: Game, log_policy: Array, log_opponent: Array, beta: float, log_reference: Vector) -> Array:
     r"""Edge :math:`P_\beta(\pi \succ \pi') - 1/2` of a policy over its opponent, by definition; shape (...)."""
     policy, opponent = np.exp(log_policy), np.exp(log_opponent)
     penalty = beta * (kl(log_policy, log_reference) - kl(log_opponent, log_reference))
-    edges: Array = (policy * (opponent @ game.payoff.T)).sum(axis=-1) - penalty
+    edges: Array = (policy * _edges(game, opponent)).sum(axis=-1) - penalty
     return edges
 
 
-def regularized_exploitability(game: PreferenceGame, log_policy: Array, beta: float, log_reference: Vector) -> Array:
+def regularized_exploitability(game: Game, log_policy: Array, beta: float, log_reference: Vector) -> Array:
     r"""Largest edge over a policy in the regularised game, :math:`\max_u P_\beta(u \succ \pi) - 1/2`.
 
     It equals :math:`\beta\,\mathrm{KL}(\pi \| \mathrm{BR}_\beta(\pi))`, the form computed here, which does not

@@ -1,4 +1,4 @@
-"""Equilibria of preference games: the minimax winner and the KL-regularised equilibrium."""
+"""The equilibrium of a preference game with KL penalty."""
 
 import math
 from dataclasses import dataclass
@@ -14,72 +14,9 @@ from rltheory.problems.preference_game import query
 from rltheory.progress import sign_of_life
 from rltheory.simplex import copy_to, log_distribution, mix, prox
 
-__all__ = ["MinimaxWinner", "RegularizedEquilibrium", "minimax_winner", "regularized_equilibrium"]
+__all__ = ["RegularizedEquilibrium", "regularized_equilibrium"]
 
 UNIT_ROUNDOFF = float(np.finfo(np.float64).eps) / 2
-
-
-@dataclass(frozen=True)
-class MinimaxWinner:
-    r"""A mixture of actions that no action beats, with the proof of it.
-
-    Parameters
-    ----------
-    policy : array, shape (n,)
-        Probabilities of the actions.
-    exploitability : float
-        :math:`\max_a (P p)_a - 1/2 \ge 0`, the largest edge that any action has over the mixture, computed
-        from the policy itself. It is 0 exactly at a minimax winner, hence it certifies the answer.
-    """
-
-    policy: Vector
-    exploitability: float
-
-
-def minimax_winner(game: PreferenceGame) -> MinimaxWinner:
-    r"""Solve :math:`\min_p \max_a (P p)_a` over distributions, by linear programming (HiGHS).
-
-    The value of every preference game is 1/2. Where several mixtures attain it, one of them is returned.
-
-    Returns
-    -------
-    MinimaxWinner
-        The mixture and its exploitability, the certificate.
-
-    Raises
-    ------
-    ArithmeticError
-        If HiGHS stops without an optimal basis.
-
-    References
-    ----------
-    :cite:`vonneumann1928`; known as maximal lottery in social choice :cite:`fishburn1984`.
-
-    Examples
-    --------
-    >>> game = PreferenceGame([[0.5, 0, 1], [1, 0.5, 0], [0, 1, 0.5]])
-    >>> winner = minimax_winner(game)
-    >>> winner.policy.round(3), winner.exploitability < 1e-15
-    (array([0.333, 0.333, 0.333]), True)
-    """
-    from scipy.optimize import linprog
-
-    n = game.n
-    with sign_of_life(f"minimax winner of {game.n} actions"):
-        solution = linprog(
-            c=np.append(np.zeros(n), 1.0),
-            A_ub=np.hstack([game.payoff, np.full((n, 1), -1.0)]),
-            b_ub=np.zeros(n),
-            A_eq=np.append(np.ones(n), 0.0)[None],
-            b_eq=[1.0],
-            bounds=[(0, None)] * n + [(None, None)],
-            method="highs",
-        )
-    if not solution.success:
-        raise ArithmeticError(f"HiGHS found no minimax winner of {game!r}: {solution.message}")
-    policy = np.maximum(solution.x[:n], 0.0)
-    policy /= policy.sum()
-    return MinimaxWinner(frozen(policy), max(0.0, float((game.payoff @ policy).max())))
 
 
 @dataclass(frozen=True)
