@@ -10,10 +10,12 @@ from . import strategies as strategies
 from . import theorems as theorems
 from . import theory as theory
 from .algorithms import accelerated_preference_optimization as accelerated_preference_optimization
+from .algorithms import adahedge as adahedge
 from .algorithms import batched_magnetic_mirror_descent as batched_magnetic_mirror_descent
 from .algorithms import batched_nash_mirror_prox as batched_nash_mirror_prox
 from .algorithms import direct_nash_optimization as direct_nash_optimization
 from .algorithms import hedge as hedge
+from .algorithms import history_hedge as history_hedge
 from .algorithms import inpo as inpo
 from .algorithms import inpo_regression as inpo_regression
 from .algorithms import magnetic_mirror_descent as magnetic_mirror_descent
@@ -33,6 +35,7 @@ from .algorithms import self_play_gradient as self_play_gradient
 from .problems import ContextualGame as ContextualGame
 from .problems import LargeGame as LargeGame
 from .problems import PreferenceGame as PreferenceGame
+from .problems import TrajectoryGame as TrajectoryGame
 from .solvers import approximate_minimax_winner as approximate_minimax_winner
 from .solvers import minimax_winner as minimax_winner
 from .solvers import regularized_equilibrium as regularized_equilibrium

@@ -1,10 +1,12 @@
 """Algorithms, one file each: a compiled step and a function that runs it and returns a trace."""
 
 from rltheory.algorithms.accelerated import accelerated_preference_optimization
+from rltheory.algorithms.adahedge import adahedge
 from rltheory.algorithms.batched import batched_magnetic_mirror_descent, batched_nash_mirror_prox
 from rltheory.algorithms.contextual import play_contexts
 from rltheory.algorithms.direct_nash_optimization import direct_nash_optimization
 from rltheory.algorithms.hedge import hedge
+from rltheory.algorithms.history_hedge import history_hedge
 from rltheory.algorithms.inpo import inpo
 from rltheory.algorithms.inpo_regression import inpo_regression
 from rltheory.algorithms.magnetic_mirror_descent import magnetic_mirror_descent, magnetic_preference_optimization
@@ -20,10 +22,12 @@ from rltheory.algorithms.self_play_gradient import self_play_gradient
 
 __all__ = [
     "accelerated_preference_optimization",
+    "adahedge",
     "batched_magnetic_mirror_descent",
     "batched_nash_mirror_prox",
     "direct_nash_optimization",
     "hedge",
+    "history_hedge",
     "inpo",
     "inpo_regression",
     "magnetic_mirror_descent",

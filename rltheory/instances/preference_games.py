@@ -21,6 +21,7 @@ __all__ = [
     "low_rank",
     "nash_md_population",
     "planted_reference",
+    "planted_winner",
     "random_game",
     "random_tournament",
     "skewed_policy",
@@ -142,6 +143,16 @@ def planted_reference(game: PreferenceGame, equilibrium: ArrayLike, beta: float)
     policy = distribution(equilibrium, game.n, "equilibrium")
     reference: Vector = np.exp(log_normalize(np.log(policy) - game.payoff @ policy / positive(beta, "beta")))
     return reference
+
+
+def planted_winner(game: PreferenceGame, winner: Vector) -> PreferenceGame:
+    """Game less the edges of its actions over `winner`, shape (n,), which is a minimax winner of what is left.
+
+    Payoffs shrink to fit if they must. With a uniform winner this is the cyclic part of the game.
+    """
+    edges = game.payoff @ winner
+    payoff = game.payoff - np.subtract.outer(edges, edges)
+    return PreferenceGame.from_payoff(payoff / max(1.0, 2 * np.abs(payoff).max()), title=f"cyclic part of {game}")
 
 
 def block_game(outer: PreferenceGame, inner: Sequence[PreferenceGame]) -> PreferenceGame:

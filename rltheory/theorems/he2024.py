@@ -15,12 +15,13 @@ from numpy.typing import ArrayLike
 
 from rltheory.algorithms import hedge
 from rltheory.algorithms.accelerated import accelerated_preference_optimization
-from rltheory.arrays import Array, Matrix, Vector, count, distribution, fraction, positive
+from rltheory.arrays import Array, Vector, count, distribution, fraction, positive
 from rltheory.instances import (
     additive,
     bradley_terry,
     cycle,
     efron_dice,
+    planted_winner,
     random_game,
     random_tournament,
     recorded_game,
@@ -111,7 +112,9 @@ class AdditiveSetting(Setting):
     def played(self) -> PreferenceGame:
         """The additive part of the game; an additive game is its own."""
         edges = self.game.payoff.mean(axis=1)
-        return _fitted(np.subtract.outer(edges, edges), f"additive part of {self.game}")
+        payoff = np.subtract.outer(edges, edges)
+        fitted = payoff / max(1.0, 2 * np.abs(payoff).max())  # they shrink if they must
+        return PreferenceGame.from_payoff(fitted, title=f"additive part of {self.game}")
 
     @property
     def scores(self) -> Vector:
@@ -150,18 +153,12 @@ class CyclicSetting(Setting):
     @cached_property
     def played(self) -> PreferenceGame:
         """The game less the edges that actions have over the winner; a game with that winner is its own cyclic part."""
-        edges = self.game.payoff @ np.exp(self.log_winner)
-        return _fitted(self.game.payoff - np.subtract.outer(edges, edges), f"cyclic part of {self.game}")
+        return planted_winner(self.game, np.exp(self.log_winner))
 
     @property
     def divergence_rounding(self) -> float:
         """Absolute allowance for four divergences: each is a mean of logarithms, which it rounds a few times."""
         return 16 * EPS * self.largest
-
-
-def _fitted(payoff: Matrix, title: str) -> PreferenceGame:
-    """Game with these payoffs, which shrink if they must."""
-    return PreferenceGame.from_payoff(payoff / max(1.0, 2 * np.abs(payoff).max()), title=title)
 
 
 def play(s: Setting, rng: np.random.Generator) -> Trace:

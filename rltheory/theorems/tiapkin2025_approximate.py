@@ -157,6 +157,7 @@ def inexact_grid() -> Iterator[InexactSetting]:
     yield InexactSetting(efron_dice(), 0.05, half_error=0.001)
     yield InexactSetting(random_game(stream(0, "inexact", 10), 10), 0.5, half_error=0.2, log_error=0.01)
     yield InexactSetting(sure_winner(), 0.02, np.array([1e-8, 1 - 1e-8]), log_error=0.1)
+    yield InexactSetting(sure_winner(), 0.005, np.array([1e-43, 1.0]), log_error=1e-4)
 
 
 def sampled_grid() -> Iterator[SampledSetting]:
