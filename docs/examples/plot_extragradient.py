@@ -65,7 +65,7 @@ problems = [random_problem(i) for i in range(10)]
 # Lines are geometric means over the ten games, bands go from the best game to the worst. The duality gap is twice the
 # regularised exploitability; as in the paper it is drawn down to :math:`10^{-6}`.
 
-figure, axes = plt.subplots(1, 3, figsize=(12.5, 4.4), layout="constrained", sharey=True)
+figure, axes = plt.subplots(1, 3, figsize=(10.0, 4.4), layout="constrained", sharey=True)
 for ax, (beta, (iterations, learning_rate)) in zip(axes, PROTOCOL.items(), strict=True):
     for colour, (name, play) in zip(COLOURS, contestants(beta, iterations, learning_rate).items(), strict=False):
         traces = [play(game, reference) for game, reference in problems]
@@ -82,7 +82,7 @@ for ax, (beta, (iterations, learning_rate)) in zip(axes, PROTOCOL.items(), stric
     ax.set_title(rf"$\beta = {beta:g}$, $\lambda = {learning_rate:g}$", loc="left")
     tidy(ax)
 axes[0].set_ylabel("regularised duality gap")
-figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
+figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
 
 # %%
 # EGPO is the only method that reaches the equilibrium at all three temperatures. Nash-MD levels off where it must:

@@ -41,12 +41,11 @@ def stored_curves(beta):
         return {str(name): tuple(file[f"{name} {beta:g}"]) for name in names}
 
 
-races = {
-    "59 language models": {beta: curves_of(rl.instances.recorded_game("llmfao_59"), beta) for beta in (BETA, 0)},
-    "300 strategies": {
-        beta: curves_of(rl.instances.recorded_game("riddler_castles_r1_300"), beta) for beta in (BETA, 0)
-    },
+games = {
+    "59 language models": rl.instances.recorded_game("llmfao_59"),
+    "300 strategies": rl.instances.recorded_game("riddler_castles_r1_300"),
 }
+races = {title: {beta: curves_of(game, beta) for beta in (BETA, 0)} for title, game in games.items()}
 if RIDERS.exists():
     riders = rl.PreferenceGame.from_csv(RIDERS)
     races["264 riders"] = {beta: curves_of(riders, beta) for beta in (BETA, 0)}
@@ -66,14 +65,14 @@ else:
 # Temperature :math:`\beta = 0.05`, uniform reference, where everybody starts. All methods run with the step size or the
 # schedule that their theory allows.
 
-figure, axes = plt.subplots(1, 3, figsize=(13.5, 4.6), layout="constrained", sharey=True)
+figure, axes = plt.subplots(1, 3, figsize=(10.0, 4.4), layout="constrained", sharey=True)
 for ax, (title, both) in zip(axes, races.items(), strict=True):
     rl.plots.race(both[BETA], quantity="regularised exploitability", ax=ax)
     ax.get_legend().remove()
     ax.set_title(title, loc="left", fontsize=10)
 for ax in axes[1:]:
     ax.set_ylabel("")
-figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
 
 # %%
 # Three kinds of curves. Methods with a constant step (Nash mirror prox, OMWU, EGPO, mirror descent) fall
@@ -91,14 +90,14 @@ figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", 
 # At temperature 0 nothing pulls policies inside; averages converge where last policies need not. The last policies of
 # OMWU do, if slowly, where a minimax winner has full support; elsewhere they wander for a long time.
 
-figure, axes = plt.subplots(1, 3, figsize=(13.5, 4.6), layout="constrained", sharey=True)
+figure, axes = plt.subplots(1, 3, figsize=(10.0, 4.4), layout="constrained", sharey=True)
 for ax, (title, both) in zip(axes, races.items(), strict=True):
     rl.plots.race(both[0], ax=ax)
     ax.get_legend().remove()
     ax.set_title(title, loc="left", fontsize=10)
 for ax in axes[1:]:
     ax.set_ylabel("")
-figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
 
 # %%
 # Regret matching+ is ahead of all exponential weights: it drops actions for good, and most actions should be dropped.
@@ -106,8 +105,7 @@ figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", 
 # How many queries to one in a million?
 # -------------------------------------
 
-game = rl.instances.recorded_game("llmfao_59")
-counts = rl.race(game, beta=BETA).queries_to(1e-6, at_most=100_000)
+counts = rl.race(games["59 language models"], beta=BETA).queries_to(1e-6, at_most=100_000)
 for name, count in sorted(counts.items(), key=lambda item: item[1] or np.inf):
     print(f"{name:32}{'more than 100000' if count is None else count:>18}")
 

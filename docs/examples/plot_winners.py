@@ -58,7 +58,7 @@ shown = {
     "riddler_castles_r1_300": "300 strategies for Castles",
     "football_germany_2011_2020": "33 football clubs, nine seasons",
 }
-figure, axes = plt.subplots(2, 2, figsize=(11.5, 5.6), layout="constrained")
+figure, axes = plt.subplots(2, 2, figsize=(9.5, 5.4), layout="constrained")
 for ax, (name, title) in zip(axes.flat, shown.items(), strict=True):
     game = rl.instances.recorded_game(name)
     chosen = choices(game)
@@ -69,7 +69,7 @@ for ax, (name, title) in zip(axes.flat, shown.items(), strict=True):
 
 # %%
 # Where a single winner is chosen out of a cycle, whoever beats it wins for sure, or nearly so. The regularised
-# equilibrium is a lottery as well; its gap is bounded by :math:`\beta \log n`, here 0.08 to 0.11.
+# equilibrium is a lottery as well; its gap is bounded by :math:`\beta \log n`, here 0.05 to 0.11.
 #
 # What this does not show
 # -----------------------
