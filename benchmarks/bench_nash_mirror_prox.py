@@ -11,6 +11,7 @@ from rltheory.measures import kl
 from rltheory.simulation import stream
 
 BETA, STEP = 0.1, 2.0
+SECONDS = {3: 0.5e-6, 10: 0.4e-6, 100: 4e-6}  # required of an iteration
 ITERATIONS = {3: 100_000, 10: 50_000, 100: 5_000, 1_000: 300, 5_000: 20}
 
 
@@ -66,6 +67,6 @@ def races() -> Iterator[Race]:
                     few,
                 ),
             ],
-            Limit(0.5e-6) if n == 3 else Limit(1.25, "two NumPy products") if n >= 1_000 else None,
+            Limit(SECONDS[n]) if n in SECONDS else Limit(1.25, "two NumPy products"),
             rounds=5 if n == 5_000 else 9,
         )

@@ -391,6 +391,8 @@ def _jobs(
     What a type of setting has no field for is left out, as a temperature where nothing is regularised. Types that can't
     be made of a game are left out altogether.
     """
+    from rltheory.problems import PreferenceGame
+
     if not fields:
         return [(theorems, None)] if theorems else []
     by_type: dict[type, list[Theorem[Any]]] = {}
@@ -400,7 +402,7 @@ def _jobs(
     for kind, group in by_type.items():
         known = {field.name: field for field in dataclasses.fields(kind)}
         needed = {name for name, field in known.items() if field.init and _has_no_default(field)}
-        if "game" in known and needed <= fields.keys():
+        if "game" in known and known["game"].type is PreferenceGame and needed <= fields.keys():
             jobs.append((group, [kind(**{name: value for name, value in fields.items() if name in known})]))
         else:
             names = ", ".join(theorem.name for theorem in group)

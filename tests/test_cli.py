@@ -62,6 +62,7 @@ def test_theorems_without_a_temperature_take_the_game_alone(wins, tmp_path):
     assert done.exit_code == 0
     assert "a game alone does not make a setting of theirs: omwu/last-iterate" in done.stderr
     assert "1 HOLDS" in done.stdout
+    assert "spo/histories" in run("verify", "spo/histories", "--game", wins, "--beta", 0.2).stderr
     alone = run("verify", "omwu/last-iterate", "--game", wins, "--beta", 0.2)
     assert alone.exit_code == 2
     assert "no theorem is left" in alone.stderr

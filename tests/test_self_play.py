@@ -129,7 +129,7 @@ def test_nash_md_forgets_its_start_under_the_papers_schedule():
 @given(game=games(), beta=st.sampled_from([0.0, 0.02, 0.1, 0.5]), data=st.data())
 def test_optimistic_steps_are_the_two_displayed_lines(game, beta, data):
     reference, start = data.draw(policies(game.n)), data.draw(policies(game.n))
-    step = float(LARGEST_STEP)
+    step = LARGEST_STEP
     q = 1 / (1 + step * beta)
     x = midpoint = start
     rows = [(x, midpoint)]

@@ -9,6 +9,7 @@ At temperature 0 the proximal map is :math:`\mathrm{prox}(x; v) \propto x\, e^{\
 Departures: the step size is the inverse prox coefficient :math:`\gamma`; policies are kept as logarithms.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ from rltheory.trace import Trace, record_times
 
 __all__ = ["LARGEST_STEP", "optimistic_mirror_descent"]
 
-LARGEST_STEP = 2 * (np.sqrt(2) - 1)  # with a proved rate, at any temperature
+LARGEST_STEP = 2 * (math.sqrt(2) - 1)  # with a proved rate, at any temperature
 
 
 class Params(NamedTuple):
@@ -97,7 +98,7 @@ def optimistic_mirror_descent(
     *,
     beta: float,
     iterations: int,
-    step: float = float(LARGEST_STEP),
+    step: float = LARGEST_STEP,
     reference: ArrayLike | None = None,
     start: ArrayLike | None = None,
 ) -> Trace:

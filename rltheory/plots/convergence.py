@@ -63,8 +63,9 @@ def convergence(verdict: Verdict, ax: "Axes | None" = None) -> "Axes":
         )
         if fit.floor is not None:
             ax.axhspan(shown[0], fit.floor, color=MUTED, alpha=0.15, linewidth=0, label="rounding floor")
-    ax.set_yscale("log")
-    ax.set_ylim(*shown)
+    if (verdict.bound > 0).any() and (verdict.measured > 0).any():
+        ax.set_yscale("log")
+        ax.set_ylim(*shown)
     ax.set_xlabel(verdict.clock)
     ax.set_title(f"{verdict.card.title}\n{verdict.setting}", loc="left", fontsize=10)
     ax.legend(frameon=False, fontsize=9)

@@ -40,6 +40,11 @@ class Setting(PolicyRun):
     """A run on a regularised game."""
 
     @property
+    def usual_step(self) -> float:
+        """The largest step with a proved rate."""
+        return LARGEST_STEP
+
+    @property
     def rate(self) -> float:
         """The paper's step size eta = q gamma."""
         return self.keep * self.step
@@ -93,7 +98,7 @@ def grid() -> Iterator[Setting]:
     skewed = np.array([0.96, 0.03, 0.01])
     wave = 1 + 0.5 * np.cos(2 * np.pi * np.arange(51) / 51)
     corner = np.exp([0.0, -600.0])
-    step = float(LARGEST_STEP)
+    step = LARGEST_STEP
     yield Setting(weighted_rock_paper_scissors(0.5, 0.5, 0.5), 0.1, skewed, step=step, note="skewed reference")
     yield Setting(weighted_rock_paper_scissors(0.1, 0.3, 0.5), 0.02, step=step / 2, start=skewed, note="skewed start")
     yield Setting(cycle(51), 0.02, step=step, start=wave / 51, note="start on a wave")
@@ -126,7 +131,7 @@ def any_setting() -> "SearchStrategy[Setting]":
     from rltheory.strategies import log_uniform
 
     def steps(beta: float) -> "SearchStrategy[float]":
-        return st.just(float(LARGEST_STEP)) | log_uniform(0.4, float(LARGEST_STEP))
+        return st.just(LARGEST_STEP) | log_uniform(0.4, LARGEST_STEP)
 
     return regularized_games(Setting, steps, policies=("reference", "start"), lowest_beta=0.02)
 

@@ -122,6 +122,11 @@ class Setting(PolicyRun):
         return super().__str__().replace("gamma", "eta")
 
     @property
+    def usual_step(self) -> float:
+        """The largest step with a proved rate."""
+        return 4 * self.beta
+
+    @property
     def iterations(self) -> int:
         """Enough for the start to be forgotten, by exp(-70)."""
         return math.ceil(70 / (self.step * self.beta))

@@ -1,5 +1,6 @@
 """What theorems on KL-regularised preference games share: the setting and its equilibrium."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +25,7 @@ GAME: Hypotheses = {
     "$P + P^\\top = 1$ with entries in $[0, 1]$": BY_CONSTRUCTION,
     "$\\beta > 0$ and a reference $\\mu$ with full support": BY_CONSTRUCTION,
 }
+USUAL = math.nan  # stands for the usual step size
 EXPLOITABILITY = "; $\\mathcal{E}_\\beta(\\pi) = \\max_u P_\\beta(u \\succ \\pi) - 1/2$: the exploitability"
 
 
@@ -40,16 +42,18 @@ class RegularizedGame:
     reference : array, shape (n,), optional
         Reference policy; uniform by default.
     step
-        Step size gamma, > 0, in 1 / payoff.
+        Step size gamma, > 0, in 1 / payoff; the method's usual one by default.
     """
 
     game: PreferenceGame
     beta: float
     reference: ArrayLike | None = None
-    step: float = 2.0
+    step: float = USUAL
 
     def __post_init__(self) -> None:
         positive(self.beta, "beta")
+        if self.step is USUAL:
+            object.__setattr__(self, "step", self.usual_step)
         positive(self.step, "step")
         self._check_policy("reference")
 
@@ -57,6 +61,11 @@ class RegularizedGame:
         policy = getattr(self, name)
         if policy is not None:
             object.__setattr__(self, name, distribution(policy, self.game.n, name))
+
+    @property
+    def usual_step(self) -> float:
+        """Step size where none is given, which the method's theorems cover."""
+        return 2.0
 
     @property
     def keep(self) -> float:

@@ -59,6 +59,11 @@ class Setting(PolicyRun):
     """A run of INPO on a regularised game."""
 
     @property
+    def usual_step(self) -> float:
+        """The largest step with a proved rate."""
+        return 4 * self.beta
+
+    @property
     def inverse_rate(self) -> float:
         """The paper's eta, in payoff."""
         return self.beta + 1 / self.step

@@ -50,6 +50,11 @@ class SampledSetting(RegularizedGame):
         return f"{self.game}, beta = {self.beta:g}, gamma = {self.step:.4g}, m = {self.comparisons}"
 
     @property
+    def usual_step(self) -> float:
+        """The largest step with a proved rate."""
+        return 4 * self.beta
+
+    @property
     def iterations(self) -> int:
         """Enough for the initial divergence to fall by exp(-8)."""
         return math.ceil(8 / math.log1p(self.step * self.beta))

@@ -27,7 +27,7 @@ POLICIES = {
 }
 RUNS = {
     "two actions": Setting(BEATS, 0.1, reference=[0.3, 0.7], step=0.3),
-    "cycle": Setting(CYCLE, 0.1, reference=[0.05, 0.25, 0.7]),
+    "cycle": Setting(CYCLE, 0.1, reference=[0.05, 0.25, 0.7], step=2.0),
     "cycle from a corner": Setting(CYCLE, 0.3, reference=[0.2, 0.5, 0.3], step=2.0, start=[0.98, 0.01, 0.01]),
     "five actions": Setting(FIVE, 0.1, step=0.4, start=[0.1, 0.3, 0.1, 0.4, 0.1]),
     "five actions, fast": Setting(FIVE, 0.05, step=10.0),
