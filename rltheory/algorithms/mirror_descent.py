@@ -99,7 +99,7 @@ def _run(
             means[k, a] = state.total[a] / done
 
 
-def proximal_weights(steps: Vector, beta: float) -> tuple[Vector, Vector]:
+def proximal_weights(steps: Vector, beta: float | Vector) -> tuple[Vector, Vector]:
     r"""Weights :math:`q = 1 / (1 + \gamma \beta)` and :math:`q \gamma` of proximal maps.
 
     Examples
