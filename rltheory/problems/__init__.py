@@ -1,7 +1,18 @@
 """Problems: immutable, validated values, and their loaders."""
 
 from rltheory.problems.contextual_game import ContextualGame
+from rltheory.problems.finite_horizon import FiniteHorizonMDP
 from rltheory.problems.mdp import MDP, SparseMDP, TabularMDP
+from rltheory.problems.policies import deterministic_policy, uniform_policy
 from rltheory.problems.preference_game import PreferenceGame
 
-__all__ = ["MDP", "ContextualGame", "PreferenceGame", "SparseMDP", "TabularMDP"]
+__all__ = [
+    "MDP",
+    "ContextualGame",
+    "FiniteHorizonMDP",
+    "PreferenceGame",
+    "SparseMDP",
+    "TabularMDP",
+    "deterministic_policy",
+    "uniform_policy",
+]
