@@ -16,18 +16,36 @@ from rltheory.solvers.finite_horizon import (
     finite_horizon_values,
     soft_backward_induction,
 )
+from rltheory.solvers.occupancy import (
+    DiscountedEvaluation,
+    DiscountedOccupancy,
+    FisherInformation,
+    PolicyGradient,
+    discounted_occupancy,
+    discounted_values,
+    fisher_information,
+    policy_gradient,
+)
 
 __all__ = [
+    "DiscountedEvaluation",
+    "DiscountedOccupancy",
     "FiniteHorizonEvaluation",
     "FiniteHorizonOccupancy",
     "FiniteHorizonOptimum",
+    "FisherInformation",
     "MinimaxWinner",
+    "PolicyGradient",
     "RegularizedEquilibrium",
     "SoftFiniteHorizonOptimum",
     "backward_induction",
+    "discounted_occupancy",
+    "discounted_values",
     "finite_horizon_occupancy",
     "finite_horizon_values",
+    "fisher_information",
     "minimax_winner",
+    "policy_gradient",
     "regularized_equilibrium",
     "soft_backward_induction",
 ]

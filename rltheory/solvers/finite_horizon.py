@@ -124,7 +124,7 @@ def _induct(
 
 
 @reordering_kernel
-def _evaluate(
+def evaluate(
     arrays: DenseArrays | SparseArrays,
     stride: int,
     discount: float,
@@ -132,6 +132,7 @@ def _evaluate(
     values: Matrix,
     action_values: Matrix,
 ) -> None:
+    """Write the values of a policy at all stages but the end, which are given."""
     first_choice = arrays.first_choice
     for stage in range(policy.shape[0] - 1, -1, -1):
         of_stage, probabilities = action_values[stage], policy[stage]
@@ -316,7 +317,7 @@ def finite_horizon_values(
     discount = fraction(discount, "discount")
     probabilities = checked_policy(problem.stages[0], policy, stages=problem.horizon)
     values, action_values = np.zeros((problem.horizon + 1, problem.states)), _empty(problem)
-    _evaluate(problem.arrays, problem.stride, discount, probabilities, values, action_values)
+    evaluate(problem.arrays, problem.stride, discount, probabilities, values, action_values)
     summed = int(np.diff(problem.stages[0].first_choice).max())
     own = UNIT_ROUNDOFF * (summed + 1) * LARGEST_SUM * np.abs(action_values).max(axis=1)
     errors = _errors(problem, discount, values, action_values, own)
