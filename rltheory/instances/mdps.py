@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rltheory.arrays import Vector, count, float_array, fraction, not_negative
 from rltheory.instances.recorded import FOLDER
-from rltheory.problems import SparseMDP, TabularMDP
+from rltheory.problems import LinearMDP, SparseMDP, TabularMDP
 from rltheory.problems.mdp import Indices
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "grid_world",
     "inventory",
     "machine_replacement",
+    "random_linear_mdp",
     "recorded_mdp",
     "recorded_mdps",
     "river_swim",
@@ -325,6 +326,24 @@ def _subsets(rng: np.random.Generator, rows: int, states: int, size: int) -> NDA
         again = (drawn[:, :k] == fresh[:, None]).any(axis=1)
         drawn[:, k] = np.where(again, largest, fresh)
     return np.sort(drawn, axis=1)
+
+
+def random_linear_mdp(rng: np.random.Generator, states: int, actions: int, dimension: int) -> LinearMDP:
+    """Random process that is linear in features from the simplex.
+
+    Features and measures are uniform on their simplices, the weights of the rewards uniform on [0, 1]. Hence a choice
+    mixes `dimension` laws, and rewards lie in [0, 1].
+
+    Examples
+    --------
+    >>> random_linear_mdp(np.random.default_rng(0), 50, 4, 5)
+    <LinearMDP random linear: dimension 5, 50 states, 200 choices>
+    """
+    states, actions = count(states, "states", at_least=1), count(actions, "actions", at_least=1)
+    dimension = count(dimension, "dimension", at_least=1)
+    features = rng.dirichlet(np.ones(dimension), (states, actions))
+    measures = rng.dirichlet(np.ones(states), dimension)
+    return LinearMDP(features, measures, rng.random(dimension), title="random linear")
 
 
 def recorded_mdps() -> list[str]:

@@ -2,6 +2,8 @@
 
 from rltheory.problems.contextual_game import ContextualGame
 from rltheory.problems.finite_horizon import FiniteHorizonMDP
+from rltheory.problems.gymnasium import from_gymnasium, to_gymnasium
+from rltheory.problems.linear_mdp import LinearMDP, LinearMixtureMDP
 from rltheory.problems.mdp import MDP, SparseMDP, TabularMDP
 from rltheory.problems.policies import deterministic_policy, uniform_policy
 from rltheory.problems.preference_game import PreferenceGame
@@ -10,9 +12,13 @@ __all__ = [
     "MDP",
     "ContextualGame",
     "FiniteHorizonMDP",
+    "LinearMDP",
+    "LinearMixtureMDP",
     "PreferenceGame",
     "SparseMDP",
     "TabularMDP",
     "deterministic_policy",
+    "from_gymnasium",
+    "to_gymnasium",
     "uniform_policy",
 ]

@@ -26,6 +26,7 @@ from rltheory.solvers.occupancy import (
     fisher_information,
     policy_gradient,
 )
+from rltheory.solvers.occupancy_programs import OccupancyOptimum, occupancy_optimum
 
 __all__ = [
     "DiscountedEvaluation",
@@ -35,6 +36,7 @@ __all__ = [
     "FiniteHorizonOptimum",
     "FisherInformation",
     "MinimaxWinner",
+    "OccupancyOptimum",
     "PolicyGradient",
     "RegularizedEquilibrium",
     "SoftFiniteHorizonOptimum",
@@ -45,6 +47,7 @@ __all__ = [
     "finite_horizon_values",
     "fisher_information",
     "minimax_winner",
+    "occupancy_optimum",
     "policy_gradient",
     "regularized_equilibrium",
     "soft_backward_induction",
