@@ -8,9 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rltheory.instances import garnet, grid_world, machine_replacement, recorded_mdp, river_swim
-from rltheory.problems import SparseMDP, TabularMDP, uniform_policy
+from rltheory.problems import FiniteHorizonMDP, SparseMDP, TabularMDP, uniform_policy
 from rltheory.simulation import stream
-from rltheory.solvers import discounted_occupancy, discounted_values, fisher_information, policy_gradient
+from rltheory.solvers import (
+    backward_induction,
+    discounted_occupancy,
+    discounted_values,
+    fisher_information,
+    policy_gradient,
+)
 from tests.exact_mdps import exact, exact_laws, mdps, policies_of, state_choices
 
 discounts = st.sampled_from([0.0, 0.5, 0.9, 0.999])
@@ -126,6 +132,13 @@ def test_rewards_by_occupancy_are_the_return(name, discount):
     scale = np.abs(mdp.rewards).max() / (1 - discount)
     assert values.error < 1e-9 * scale
     assert visited.error < 1e-9
+
+
+def test_occupancies_of_loops():
+    """The shortest ways of a taxi: deterministic, on which the Krylov method breaks down."""
+    mdp = recorded_mdp("taxi")
+    policy = backward_induction(FiniteHorizonMDP.stationary(mdp, 300), discount=0.99).policy[0]
+    assert discounted_occupancy(mdp, policy, 0.99).error < 1e-11
 
 
 def test_published_values_of_a_forest():

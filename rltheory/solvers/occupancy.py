@@ -126,7 +126,7 @@ def discounted_values(mdp: MDP, policy: ArrayLike, discount: float) -> Discounte
         off: Vector = values[0] - values[1]
         return off
 
-    solution = _solved(laws, discount, residual)
+    solution = _solved(laws, discount, residual, np.inf)
     off = float(np.abs(residual(solution)).max())
     largest_value, largest = float(np.abs(solution).max()), float(np.abs(action_values).max())
     summed = int(np.diff(mdp.first_choice).max())
@@ -186,7 +186,7 @@ def discounted_occupancy(mdp: MDP, policy: ArrayLike, discount: float) -> Discou
         return restart + discount * (mdp.transition_matrix.T @ made(reached)) - reached
 
     # A negative probability is a rounding error, which this takes away.
-    reached = np.maximum(_solved(laws.T, discount, residual), 0.0)
+    reached = np.maximum(_solved(laws.T, discount, residual, 1), 0.0)
     off, total = float(np.abs(residual(reached)).sum()), float(reached.sum())
     # Each entry sums products of three numbers; three more terms are rounded, and the sum of all residuals is.
     rounding = UNIT_ROUNDOFF * ((most_predecessors(mdp) + 8) * (LARGEST_SUM**2 * total + 1) + mdp.states * off)
@@ -355,8 +355,11 @@ def _state_laws(mdp: MDP, policy: Vector, discount: float) -> tuple["Matrix | cs
     return laws, contraction_modulus(laws, discount, 2 * mdp.choices)
 
 
-def _solved(laws: "Matrix | csr_array", discount: float, residual: Callable[[Vector], Vector]) -> Vector:
-    """Solve until the residual, of the system I - discount * laws, does not shrink any more."""
+def _solved(laws: "Matrix | csr_array", discount: float, residual: Callable[[Vector], Vector], order: float) -> Vector:
+    """Solve until the residual, of the system I - discount * laws, does not shrink any more in the norm of `order`.
+
+    It is the norm in which the discounted laws contract.
+    """
     solution: Vector = np.zeros(laws.shape[0])
     off = residual(solution)
     # Solutions for the residual refine the solution. Where that ends, or fails, sweeps still contract.
@@ -364,7 +367,7 @@ def _solved(laws: "Matrix | csr_array", discount: float, residual: Callable[[Vec
         while True:
             trial = solution + correction(off)
             trial_off = residual(trial)
-            if not np.abs(trial_off).max() < shrinks * np.abs(off).max():
+            if not np.linalg.norm(trial_off, order) < shrinks * np.linalg.norm(off, order):
                 break
             solution, off = trial, trial_off
     return solution

@@ -8,7 +8,9 @@ The occupancies of all policies form the polytope
 so that whatever is concave in them can be maximised, even where no deterministic policy is optimal.
 """
 
+import warnings
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -130,13 +132,11 @@ def occupancy_optimum(
     excess = prices @ visited.occupancy - limits + summing * np.abs(prices).max(axis=1)
     excess += 2 * UNIT_ROUNDOFF * np.abs(limits)
     bound = _dual_bound(
-        mdp, discount, modulus, temperature, values, weights @ aims - multipliers @ prices, multipliers @ limits
+        mdp, discount, modulus, temperature, values, weights @ aims - multipliers @ prices, float(multipliers @ limits)
     )
     magnitude = weights @ np.abs(aims).max(axis=1) + multipliers @ (np.abs(prices).max(axis=1) + np.abs(limits))
     bound += 2 * UNIT_ROUNDOFF * (len(aims) + len(prices) + 4) * magnitude / (1 - modulus)
-    return OccupancyOptimum(
-        frozen(policy), visited.occupancy, attained, float(bound), max(0.0, *map(float, excess), 0.0)
-    )
+    return OccupancyOptimum(frozen(policy), visited.occupancy, attained, float(bound), float(max([0.0, *excess])))
 
 
 def _per_choice(mdp: MDP, values: ArrayLike, name: str) -> Matrix:
@@ -150,15 +150,14 @@ def _solved(
     mdp: MDP, discount: float, aims: Matrix, prices: Matrix, limits: Vector, temperature: float
 ) -> tuple[Vector, Vector, Vector, Vector]:
     """Occupancy, and the multipliers of the flow, the objectives and the budgets, as Clarabel leaves them."""
-    import warnings
-
-    import cvxpy as cp
     from scipy.sparse import csr_array
 
+    # CVXPY's types know neither all its functions nor what its operators return.
+    cp: Any = import_module("cvxpy")
     of_states = csr_array((np.ones(mdp.choices), np.arange(mdp.choices), mdp.first_choice))
     occupancy, least = cp.Variable(mdp.choices, nonneg=True), cp.Variable()
     reached = of_states @ occupancy
-    objective: Any = least
+    objective = least
     if temperature > 0:
         objective = least - temperature * cp.sum(cp.rel_entr(occupancy, of_states.T @ reached))
     flow = reached - discount * (mdp.transition_matrix.T @ occupancy) == (1 - discount) * mdp.initial
@@ -198,7 +197,7 @@ def _entropy(mdp: MDP, policy: Vector, occupancy: Vector, summing: float) -> flo
     widest = int(np.diff(mdp.first_choice).max())
     # An entropy sums terms below 1/e, which err by three units of rounding, and is log k at most.
     error = summing * np.log(widest) + UNIT_ROUNDOFF * (widest + 3) * (widest + 1)
-    return float(occupancy @ of_states[mdp.state_of_choice]) - error
+    return float(occupancy @ of_states[mdp.state_of_choice] - error)
 
 
 def _dual_bound(
