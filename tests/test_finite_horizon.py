@@ -67,6 +67,11 @@ def test_backward_induction_in_fractions(problem, discount):
     )
 
 
+def test_ties_go_to_the_first_choice():
+    idle = TabularMDP([[[1.0], [1.0], [1.0]]], [[0.0, 2.0, 2.0]])
+    assert backward_induction(FiniteHorizonMDP.stationary(idle, 2)).made.tolist() == [[1], [1]]
+
+
 @given(problem=problems(), discount=discounts)
 def test_policy_of_backward_induction_is_optimal(problem, discount):
     found = backward_induction(problem, discount=discount)

@@ -10,6 +10,7 @@ taken as it is stored.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,7 +19,7 @@ from rltheory.arrays import SUM_TOLERANCE, Array, Matrix, Vector, fraction, froz
 from rltheory.jit import reordering_kernel
 from rltheory.problems.finite_horizon import FiniteHorizonMDP
 from rltheory.problems.mdp import MDP, DenseArrays, Indices, SparseArrays, expectation
-from rltheory.problems.policies import checked_policy, deterministic_policy
+from rltheory.problems.policies import checked_policy
 from rltheory.solvers.equilibrium import UNIT_ROUNDOFF
 
 __all__ = [
@@ -67,12 +68,16 @@ class FiniteHorizonOptimum(FiniteHorizonEvaluation):
     ----------
     made : array of int, shape (H, S)
         Number of the choice that the policy makes; the first of those whose values are computed as largest.
-    policy : array, shape (H, C)
-        The same as probabilities.
     """
 
     made: Indices
-    policy: Matrix
+
+    @cached_property
+    def policy(self) -> Matrix:
+        """The policy as probabilities of the choices, shape (H, C)."""
+        policy = np.zeros(self.action_values.shape)
+        np.put_along_axis(policy, self.made, 1.0, axis=1)
+        return frozen(policy)
 
 
 @dataclass(frozen=True)
@@ -216,8 +221,7 @@ def backward_induction(problem: FiniteHorizonMDP, *, discount: float = 1.0) -> F
     _induct(problem.arrays, problem.stride, discount, values, action_values, made)
     errors = _errors(problem, discount, values, action_values)
     made.setflags(write=False)
-    policy = frozen(deterministic_policy(problem.stages[0], made))
-    return FiniteHorizonOptimum(frozen(values), frozen(action_values), errors, made, policy)
+    return FiniteHorizonOptimum(frozen(values), frozen(action_values), errors, made)
 
 
 def soft_backward_induction(
