@@ -1,5 +1,17 @@
 """Instances: games from the literature, random families, and recorded preferences."""
 
+from rltheory.instances.mdps import (
+    chain,
+    combination_lock,
+    garnet,
+    grid_world,
+    inventory,
+    machine_replacement,
+    random_linear_mdp,
+    recorded_mdp,
+    recorded_mdps,
+    river_swim,
+)
 from rltheory.instances.preference_games import (
     additive,
     block_game,
@@ -20,24 +32,37 @@ from rltheory.instances.preference_games import (
     three_voters,
     weighted_rock_paper_scissors,
 )
-from rltheory.instances.recorded import recorded_game, recorded_games
+from rltheory.instances.recorded import (
+    recorded_game,
+    recorded_games,
+)
 
 __all__ = [
     "additive",
     "block_game",
     "bradley_terry",
+    "chain",
     "comal_example",
+    "combination_lock",
     "condorcet",
     "cycle",
     "efron_dice",
+    "garnet",
+    "grid_world",
+    "inventory",
     "low_rank",
+    "machine_replacement",
     "nash_md_population",
     "planted_reference",
     "planted_winner",
     "random_game",
+    "random_linear_mdp",
     "random_tournament",
     "recorded_game",
     "recorded_games",
+    "recorded_mdp",
+    "recorded_mdps",
+    "river_swim",
     "skewed_policy",
     "sure_winner",
     "three_dice",

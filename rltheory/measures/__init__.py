@@ -7,5 +7,30 @@ from rltheory.measures.games import (
     exploitability,
     regularized_exploitability,
 )
+from rltheory.measures.mdps import (
+    action_gaps,
+    chi_square_coverage,
+    coverage,
+    finite_horizon_suboptimality,
+    performance_difference,
+    performance_difference_reversed,
+    suboptimality,
+)
+from rltheory.simplex import span
 
-__all__ = ["advantage", "best_response", "exploitability", "kl", "l1", "regularized_exploitability"]
+__all__ = [
+    "action_gaps",
+    "advantage",
+    "best_response",
+    "chi_square_coverage",
+    "coverage",
+    "exploitability",
+    "finite_horizon_suboptimality",
+    "kl",
+    "l1",
+    "performance_difference",
+    "performance_difference_reversed",
+    "regularized_exploitability",
+    "span",
+    "suboptimality",
+]

@@ -1,8 +1,53 @@
 """Problems: immutable, validated values, and their loaders."""
 
-from rltheory.problems.contextual_game import ContextualGame
-from rltheory.problems.large_game import Game, LargeGame
-from rltheory.problems.preference_game import PreferenceGame
-from rltheory.problems.trajectory_game import TrajectoryGame
+from rltheory.problems.contextual_game import (
+    ContextualGame,
+)
+from rltheory.problems.finite_horizon import (
+    FiniteHorizonMDP,
+)
+from rltheory.problems.gymnasium import (
+    from_gymnasium,
+    to_gymnasium,
+)
+from rltheory.problems.large_game import (
+    Game,
+    LargeGame,
+)
+from rltheory.problems.linear_mdp import (
+    LinearMDP,
+    LinearMixtureMDP,
+)
+from rltheory.problems.mdp import (
+    MDP,
+    SparseMDP,
+    TabularMDP,
+)
+from rltheory.problems.policies import (
+    deterministic_policy,
+    uniform_policy,
+)
+from rltheory.problems.preference_game import (
+    PreferenceGame,
+)
+from rltheory.problems.trajectory_game import (
+    TrajectoryGame,
+)
 
-__all__ = ["ContextualGame", "Game", "LargeGame", "PreferenceGame", "TrajectoryGame"]
+__all__ = [
+    "MDP",
+    "ContextualGame",
+    "FiniteHorizonMDP",
+    "Game",
+    "LargeGame",
+    "LinearMDP",
+    "LinearMixtureMDP",
+    "PreferenceGame",
+    "SparseMDP",
+    "TabularMDP",
+    "TrajectoryGame",
+    "deterministic_policy",
+    "from_gymnasium",
+    "to_gymnasium",
+    "uniform_policy",
+]

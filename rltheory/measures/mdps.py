@@ -1,0 +1,258 @@
+r"""Numbers of a Markov decision process and a policy: suboptimality, gaps, performance differences, coverage."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from rltheory.arrays import Array, Vector, first_index, float_array
+from rltheory.problems.finite_horizon import FiniteHorizonMDP
+from rltheory.problems.mdp import MDP
+from rltheory.problems.policies import checked_policy
+from rltheory.solvers.finite_horizon import backward_induction, finite_horizon_occupancy
+from rltheory.solvers.occupancy import checked_discount, discounted_occupancy, discounted_values
+
+__all__ = [
+    "action_gaps",
+    "chi_square_coverage",
+    "coverage",
+    "finite_horizon_suboptimality",
+    "performance_difference",
+    "performance_difference_reversed",
+    "suboptimality",
+]
+
+
+def action_gaps(mdp: MDP, action_values: Array) -> Array:
+    r"""What a choice loses, :math:`\max_{c'} Q(c') - Q(c) \ge 0` over the choices :math:`c'` of the same state.
+
+    Parameters
+    ----------
+    mdp
+        The process, C choices.
+    action_values : array, shape (..., C)
+        Values of the choices; of optimal ones, the gaps are those of the theory.
+
+    Returns
+    -------
+    array, shape (..., C)
+        Gaps in units of reward; 0 for the best choices of a state.
+
+    Examples
+    --------
+    >>> from rltheory.instances import river_swim
+    >>> action_gaps(river_swim(2), np.array([1.0, 3.0, 2.0, 2.0]))
+    array([2., 0., 0., 0.])
+    """
+    best = np.maximum.reduceat(action_values, mdp.first_choice[:-1], axis=-1)
+    gaps: Array = best[..., mdp.state_of_choice] - action_values
+    return gaps
+
+
+def suboptimality(mdp: MDP, policy: ArrayLike, discount: float, optimal_values: ArrayLike) -> float:
+    r"""What a policy earns less than the optimum, :math:`\sum_s \mu(s) (V^*(s) - V^\pi(s))`.
+
+    It is computed as :math:`\frac{1}{1 - \gamma} \sum_c d^\pi(c) (V^*(s) - Q^*(c))`, which does not cancel near the
+    optimum.
+
+    Parameters
+    ----------
+    mdp
+        The process, S states, C choices.
+    policy : array_like, shape (C,)
+        Probabilities of the choices in their states.
+    discount
+        Discount factor in [0, 1).
+    optimal_values : array_like, shape (S,)
+        Optimal values. Their error enters once by itself and once more over 1 - `discount`.
+
+    Returns
+    -------
+    float
+        The loss, in units of reward; >= 0 up to the error of the optimal values.
+
+    Raises
+    ------
+    ArithmeticError, ValueError, TypeError
+        As :func:`~rltheory.solvers.discounted_occupancy`, or if `optimal_values` has another shape.
+
+    References
+    ----------
+    :cite:`kakade2002`, lemma 6.1.
+
+    Examples
+    --------
+    >>> from rltheory.problems import TabularMDP
+    >>> bandit = TabularMDP([[[1.0], [1.0]]], [[1.0, 0.0]])
+    >>> suboptimality(bandit, [0.75, 0.25], 0.5, [2.0])
+    0.5
+    """
+    values = float_array(optimal_values, "optimal_values", ndim=1)
+    if values.size != mdp.states:
+        raise ValueError(f"optimal_values has {values.size} entries for {mdp.states} states; give one for each")
+    occupancy = discounted_occupancy(mdp, policy, discount).occupancy
+    losses = values[mdp.state_of_choice] - mdp.rewards - discount * (mdp.transition_matrix @ values)
+    return float(occupancy @ losses) / (1 - discount)
+
+
+def finite_horizon_suboptimality(problem: FiniteHorizonMDP, policy: ArrayLike) -> float:
+    r"""What a policy earns less than the optimum, :math:`\sum_s \mu(s) (V_0^*(s) - V_0^\pi(s))`, over the horizon.
+
+    It is computed as :math:`\sum_h \sum_c d_h^\pi(c) (V_h^*(s) - Q_h^*(c))`, a sum of terms >= 0 without cancellation.
+    This is the expected regret of an episode.
+
+    Parameters
+    ----------
+    problem
+        The process, H stages, C choices.
+    policy : array_like, shape (C,) or (H, C)
+        Probabilities of the choices in their states, at all stages or at each.
+
+    Returns
+    -------
+    float
+        The loss, in units of reward.
+
+    Raises
+    ------
+    ArithmeticError, ValueError
+        As :func:`~rltheory.solvers.backward_induction` and :func:`~rltheory.solvers.finite_horizon_occupancy`.
+
+    Examples
+    --------
+    >>> from rltheory.instances import inventory
+    >>> problem = FiniteHorizonMDP.stationary(inventory(), 3)
+    >>> finite_horizon_suboptimality(problem, backward_induction(problem).policy)
+    0.0
+    """
+    gaps = action_gaps(problem.stages[0], backward_induction(problem).action_values)
+    return float((finite_horizon_occupancy(problem, policy).occupancy * gaps).sum())
+
+
+def performance_difference(mdp: MDP, policy: ArrayLike, other: ArrayLike, discount: float) -> float:
+    r"""How much more a policy earns than another, :math:`J(\pi) - J(\pi')`, from the advantages of the other.
+
+    .. math:: J(\pi) - J(\pi') = \frac{1}{1 - \gamma} \sum_c d^{\pi}(c) \left(Q^{\pi'}(c) - V^{\pi'}(s)\right)
+
+    Parameters
+    ----------
+    mdp
+        The process, C choices.
+    policy, other : array_like, shape (C,)
+        Probabilities of the choices in their states.
+    discount
+        Discount factor in [0, 1).
+
+    Returns
+    -------
+    float
+        The difference of the returns, in units of reward.
+
+    Raises
+    ------
+    ArithmeticError, ValueError, TypeError
+        As :func:`~rltheory.solvers.discounted_values`.
+
+    References
+    ----------
+    :cite:`kakade2002`, lemma 6.1.
+
+    Examples
+    --------
+    >>> from rltheory.problems import TabularMDP
+    >>> bandit = TabularMDP([[[1.0], [1.0]]], [[1.0, 0.0]])
+    >>> performance_difference(bandit, [1, 0], [0.5, 0.5], 0.5)
+    1.0
+    """
+    evaluated = discounted_values(mdp, other, discount)
+    advantages = evaluated.action_values - evaluated.values[mdp.state_of_choice]
+    return float(discounted_occupancy(mdp, policy, discount).occupancy @ advantages) / (1 - discount)
+
+
+def performance_difference_reversed(mdp: MDP, policy: ArrayLike, other: ArrayLike, discount: float) -> float:
+    r"""How much more a policy earns than another, :math:`J(\pi) - J(\pi')`, from the occupancy of the other.
+
+    .. math:: J(\pi) - J(\pi') = \frac{1}{1 - \gamma} \sum_c q^{\pi'}(s) \left(\pi(c) - \pi'(c)\right) Q^{\pi}(c)
+
+    Here q are the discounted probabilities of the states. Parameters, returns and errors are those of
+    :func:`performance_difference`, whose formula this is with the roles exchanged.
+
+    Examples
+    --------
+    >>> from rltheory.problems import TabularMDP
+    >>> bandit = TabularMDP([[[1.0], [1.0]]], [[1.0, 0.0]])
+    >>> performance_difference_reversed(bandit, [1, 0], [0.5, 0.5], 0.5)
+    1.0
+    """
+    discount = checked_discount(discount)
+    visited = discounted_occupancy(mdp, other, discount).occupancy
+    reached = np.add.reduceat(visited, mdp.first_choice[:-1])[mdp.state_of_choice]
+    changes = checked_policy(mdp, policy) - checked_policy(mdp, other, name="other")
+    return float(reached * changes @ discounted_values(mdp, policy, discount).action_values) / (1 - discount)
+
+
+def coverage(occupancy: ArrayLike, data: ArrayLike) -> float:
+    r"""How well data cover an occupancy: the largest ratio :math:`\max_c d(c) / \nu(c)`, the concentrability.
+
+    Parameters
+    ----------
+    occupancy : array_like, shape (...)
+        Probabilities of choices, or of choices at stages.
+    data : array_like, shape (...)
+        Probabilities of the same in the data.
+
+    Returns
+    -------
+    float
+        At least 1 for distributions; inf if the data miss what the policy does.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ or a probability is negative.
+
+    References
+    ----------
+    :cite:`chen2019`
+
+    Examples
+    --------
+    >>> coverage([0.5, 0.5, 0.0], [0.25, 0.75, 0.0]), coverage([0.5, 0.5], [1.0, 0.0])
+    (2.0, inf)
+    """
+    return float(_ratios(*_checked_pair(occupancy, data)).max())
+
+
+def chi_square_coverage(occupancy: ArrayLike, data: ArrayLike) -> float:
+    r"""How well data cover an occupancy on average: :math:`\sum_c d(c)^2 / \nu(c)`, one more than the chi-square.
+
+    It is :func:`coverage` at most. Parameters and errors are those of :func:`coverage`.
+
+    Examples
+    --------
+    >>> chi_square_coverage([0.5, 0.5], [0.5, 0.5]), chi_square_coverage([1.0, 0.0], [0.25, 0.75])
+    (1.0, 4.0)
+    """
+    visited, covered = _checked_pair(occupancy, data)
+    ratios = _ratios(visited, covered)
+    # Where nothing is visited, 0 times any ratio is 0.
+    return float((visited * ratios).sum()) if np.isfinite(ratios).all() else np.inf
+
+
+def _checked_pair(occupancy: ArrayLike, data: ArrayLike) -> tuple[Array, Array]:
+    visited = float_array(occupancy, "occupancy", ndim=np.ndim(occupancy))
+    covered = float_array(data, "data", ndim=np.ndim(data))
+    if visited.shape != covered.shape or visited.size == 0:
+        raise ValueError(
+            f"occupancy has shape {visited.shape} and data {covered.shape}; they must be the same, not empty"
+        )
+    for name, array in (("occupancy", visited), ("data", covered)):
+        if (array < 0).any():
+            place = first_index(array < 0)
+            raise ValueError(f"{name}{list(place)} is {array[place]}; a probability must be >= 0")
+    return visited, covered
+
+
+def _ratios(visited: Array, covered: Array) -> Vector:
+    """Quotients; 0 / 0 is 0, anything else over 0 is inf."""
+    ratios: Vector = np.where(visited > 0, np.inf, 0.0)
+    np.divide(visited, covered, out=ratios, where=covered > 0)
+    return ratios

@@ -1,0 +1,474 @@
+r"""Markov decision processes: states, choices in each, and where they lead.
+
+A *choice* is an action in a state. Choices are numbered in the order of their states: those of state :math:`s` are
+``first_choice[s], ..., first_choice[s + 1] - 1``, so that states may have different numbers of actions. Everything else
+is one row or entry for each choice: a transition law and a mean reward. The criterion (discounted, over a horizon, on
+average) is not part of the process; solvers are told.
+
+:class:`TabularMDP` keeps transition laws as dense rows, :class:`SparseMDP` only the successors of positive probability.
+Kernels see both through :func:`expectation`.
+"""
+
+import html
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
+from numba.extending import overload
+from numpy.typing import ArrayLike, NDArray
+
+from rltheory.arrays import SUM_TOLERANCE, Array, Matrix, Vector, first_index, float_array, frozen
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+__all__ = ["MDP", "DenseArrays", "Indices", "SparseArrays", "SparseMDP", "TabularMDP", "expectation"]
+
+Indices = NDArray[np.int64]
+
+
+class DenseArrays(NamedTuple):
+    """What kernels receive of a process with dense rows."""
+
+    first_choice: Indices  # (S + 1,)
+    rewards: Vector  # (C,)
+    transitions: Matrix  # (C, S), rows sum to 1
+
+
+class SparseArrays(NamedTuple):
+    """What kernels receive of a process with sparse rows. Unsigned indices spare a test for negative ones."""
+
+    first_choice: Indices  # (S + 1,)
+    rewards: Vector  # (C,)
+    first_entry: NDArray[np.uint64]  # (C + 1,)
+    successors: NDArray[np.uint32]  # (E,)
+    probabilities: Vector  # (E,)
+
+
+def expectation(arrays: DenseArrays | SparseArrays, choice: int, values: Vector) -> float:
+    """Expected value of the next state after a choice, for kernels."""
+    if isinstance(arrays, DenseArrays):
+        return float(arrays.transitions[choice] @ values)
+    entries = slice(arrays.first_entry[choice], arrays.first_entry[choice + 1])
+    return float(arrays.probabilities[entries] @ values[arrays.successors[entries]])
+
+
+@overload(expectation, jit_options={"fastmath": {"contract", "reassoc"}, "error_model": "numpy"})
+def _compiled_expectation(arrays: Any, choice: Any, values: Any) -> Any:
+    if "transitions" in arrays.fields:
+
+        def dense(arrays: Any, choice: Any, values: Any) -> Any:
+            total = 0.0
+            for state in range(values.size):
+                total += arrays.transitions[choice, state] * values[state]
+            return total
+
+        return dense
+
+    def sparse(arrays: Any, choice: Any, values: Any) -> Any:
+        total = 0.0
+        for entry in range(arrays.first_entry[choice], arrays.first_entry[choice + 1]):
+            total += arrays.probabilities[entry] * values[arrays.successors[entry]]
+        return total
+
+    return sparse
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class MDP(ABC):
+    """What the two forms of a Markov decision process share."""
+
+    first_choice: Indices
+    rewards: Vector
+    initial: Vector
+    state_names: tuple[str, ...]
+    choice_names: tuple[str, ...]
+    title: str
+    arrays: DenseArrays | SparseArrays
+
+    def _set_common(
+        self,
+        first_choice: Indices,
+        rewards: Vector,
+        initial: ArrayLike | None,
+        state_names: Sequence[str],
+        choice_names: Sequence[str],
+        title: str,
+    ) -> None:
+        states = first_choice.size - 1
+        object.__setattr__(self, "first_choice", _frozen_indices(first_choice))
+        object.__setattr__(self, "rewards", frozen(rewards))
+        object.__setattr__(self, "initial", frozen(_checked_initial(initial, states)))
+        object.__setattr__(self, "state_names", _checked_names(state_names, states, "state_names", "states"))
+        names = choice_names or [str(k) for size in np.diff(first_choice) for k in range(size)]
+        object.__setattr__(self, "choice_names", _checked_names(names, rewards.size, "choice_names", "choices"))
+        object.__setattr__(self, "title", title)
+
+    @property
+    def states(self) -> int:
+        """Number of states S."""
+        return self.first_choice.size - 1
+
+    @property
+    def choices(self) -> int:
+        """Number of choices C, in all states together."""
+        return self.rewards.size
+
+    @cached_property
+    def state_of_choice(self) -> Indices:
+        """State in which each choice is made, shape (C,)."""
+        return _frozen_indices(np.repeat(np.arange(self.states), np.diff(self.first_choice)))
+
+    @property
+    @abstractmethod
+    def transition_matrix(self) -> "Matrix | csr_array":
+        """Transition laws, one row for each choice, shape (C, S)."""
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the numbers and names, by which a stored result can name its process."""
+        digest = blake2b(digest_size=16)
+        for array in (*self.arrays, self.initial):
+            digest.update(array.tobytes())
+        digest.update("\n".join(self.state_names + self.choice_names).encode())
+        return digest.hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __str__(self) -> str:
+        return self.title or f"{self.states} states, {self.choices} choices"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.title or 'untitled'}: {self.states} states, {self.choices} choices>"
+
+    def _repr_html_(self) -> str:
+        shown = min(self.choices, 20)
+        matrix = self.transition_matrix
+        rows = []
+        for choice in range(shown):
+            law = matrix[choice] if isinstance(matrix, np.ndarray) else matrix[[choice]].toarray()[0]
+            likely = np.argsort(-law, kind="stable")[: min(4, np.count_nonzero(law))]
+            leads = ", ".join(f"{html.escape(self.state_names[state])} {law[state]:.3g}" for state in likely)
+            leads += ", …" if np.count_nonzero(law) > 4 else ""
+            state = html.escape(self.state_names[self.state_of_choice[choice]])
+            name = html.escape(self.choice_names[choice])
+            rows.append(f"<tr><th>{state}</th><td>{name}</td><td>{self.rewards[choice]:.4g}</td><td>{leads}</td></tr>")
+        rest = f", the first {shown} choices shown" if self.choices > shown else ""
+        caption = f"{html.escape(str(self))}: {self.states} states, {self.choices} choices{rest}"
+        head = "<tr><th>state</th><th>action</th><th>reward</th><th>leads to</th></tr>"
+        return f"<table><caption>{caption}</caption>{head}{''.join(rows)}</table>"
+
+
+class TabularMDP(MDP):
+    r"""A Markov decision process with dense transition laws.
+
+    Parameters
+    ----------
+    transitions : array_like, shape (S, A, S)
+        ``transitions[s, a, t]`` is the probability in [0, 1] that action a leads from state s to t; each law sums to 1
+        within 1e-9.
+    rewards : array_like, shape (S, A) or (S, A, S)
+        Finite mean rewards of actions, or of transitions, which are averaged.
+    allowed : array_like of bool, shape (S, A), optional
+        Which actions exist in which states; all by default. Numbers of others are not read. Each state has one at
+        least.
+    initial : array_like, shape (S,), optional
+        Distribution of the first state; uniform by default.
+    state_names, action_names : sequence of str, optional
+        Names of the S states and the A actions; by default their numbers.
+    title : str, optional
+        What to call the process in tables and figures.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, a law is not a distribution, a number is not finite, or a state has no action. The message
+        names the entry and the rule.
+
+    References
+    ----------
+    :cite:`puterman2005`
+
+    Examples
+    --------
+    >>> mdp = TabularMDP([[[0.5, 0.5], [0, 1]], [[0, 1], [0, 1]]], [[5, 10], [-1, 0]],
+    ...                  allowed=[[True, True], [True, False]])
+    >>> mdp.choices, mdp.first_choice
+    (3, array([0, 2, 3]))
+    """
+
+    arrays: DenseArrays
+
+    def __init__(
+        self,
+        transitions: ArrayLike,
+        rewards: ArrayLike,
+        *,
+        allowed: ArrayLike | None = None,
+        initial: ArrayLike | None = None,
+        state_names: Sequence[str] = (),
+        action_names: Sequence[str] = (),
+        title: str = "",
+    ) -> None:
+        laws = np.array(transitions, dtype=np.float64, order="C")
+        if laws.ndim != 3 or laws.shape[0] != laws.shape[2] or 0 in laws.shape:
+            raise ValueError(f"transitions has shape {laws.shape}; it must be (S, A, S) with a state and an action")
+        states, actions, _ = laws.shape
+        exists = np.ones((states, actions), dtype=bool) if allowed is None else np.array(allowed)
+        if exists.dtype != bool or exists.shape != (states, actions):
+            raise ValueError(
+                f"allowed has type {exists.dtype} and shape {exists.shape}; it must be bool and {(states, actions)}"
+            )
+        if not exists.any(axis=1).all():
+            raise ValueError(f"state {int(np.argmin(exists.any(axis=1)))} has no action; allow one at least")
+        laws = laws[exists]
+        pairs = np.argwhere(exists)
+        _check_laws(laws, pairs)
+        means = np.array(rewards, dtype=np.float64)
+        if means.shape not in ((states, actions), (states, actions, states)):
+            raise ValueError(
+                f"rewards has shape {means.shape}; it must be {(states, actions)} or {(states, actions, states)}"
+            )
+        means = means[exists]
+        if means.ndim == 2:
+            # A transition that never happens may have any reward, even none.
+            means = np.where(laws > 0, means, 0.0)
+        finite = np.isfinite(means)
+        if not finite.all():
+            row, *rest = first_index(~finite)
+            place = [*map(int, pairs[row]), *rest]
+            raise ValueError(f"rewards{place} is {means[(row, *rest)]}; every reward must be finite")
+        means = means if means.ndim == 1 else (laws * means).sum(axis=1)
+        names = _checked_names(action_names, actions, "action_names", "actions")
+        first_choice = np.append(0, np.cumsum(exists.sum(axis=1)))
+        self._set_common(first_choice, means, initial, state_names, [names[a] for _, a in pairs], title)
+        object.__setattr__(self, "arrays", DenseArrays(self.first_choice, self.rewards, frozen(laws)))
+
+    @property
+    def transition_matrix(self) -> Matrix:
+        """Transition laws, one row for each choice, shape (C, S)."""
+        return self.arrays.transitions
+
+
+class SparseMDP(MDP):
+    r"""A Markov decision process with sparse transition laws, in the form of compressed rows.
+
+    Parameters
+    ----------
+    first_choice : array_like of int, shape (S + 1,)
+        The choices of state s are ``first_choice[s], ..., first_choice[s + 1] - 1``; each state has one at least.
+    first_entry : array_like of int, shape (C + 1,)
+        The successors of choice c are the entries ``first_entry[c], ..., first_entry[c + 1] - 1``.
+    successors : array_like of int, shape (E,)
+        States in [0, S), none twice in a choice.
+    probabilities : array_like, shape (E,)
+        Probabilities in [0, 1]; those of a choice sum to 1 within 1e-9.
+    rewards : array_like, shape (C,)
+        Finite mean rewards.
+    initial : array_like, shape (S,), optional
+        Distribution of the first state; uniform by default.
+    state_names, choice_names : sequence of str, optional
+        Names of the S states and the C choices; by default their numbers, those of choices within their state.
+    title : str, optional
+        What to call the process in tables and figures.
+
+    Raises
+    ------
+    ValueError
+        If lengths do not fit, pointers decrease, a state has no choice, a successor is out of range or listed twice, a
+        law is not a distribution, or a number is not finite. The message names the entry and the rule.
+
+    References
+    ----------
+    :cite:`puterman2005`
+
+    Examples
+    --------
+    >>> mdp = SparseMDP([0, 2, 3], [0, 2, 3, 4], [0, 1, 1, 1], [0.5, 0.5, 1, 1], [5, 10, -1])
+    >>> mdp.transition_matrix.toarray()
+    array([[0.5, 0.5],
+           [0. , 1. ],
+           [0. , 1. ]])
+    """
+
+    arrays: SparseArrays
+
+    def __init__(
+        self,
+        first_choice: ArrayLike,
+        first_entry: ArrayLike,
+        successors: ArrayLike,
+        probabilities: ArrayLike,
+        rewards: ArrayLike,
+        *,
+        initial: ArrayLike | None = None,
+        state_names: Sequence[str] = (),
+        choice_names: Sequence[str] = (),
+        title: str = "",
+    ) -> None:
+        choice_pointers = _pointers(first_choice, "first_choice", "state", "choice")
+        entry_pointers = _pointers(first_entry, "first_entry", "choice", "successor")
+        states, choices, entries = choice_pointers.size - 1, entry_pointers.size - 1, int(entry_pointers[-1])
+        if choice_pointers[-1] != choices:
+            raise ValueError(f"first_choice ends with {choice_pointers[-1]}; first_entry speaks of {choices} choices")
+        columns = _integers(successors, "successors")
+        numbers = float_array(probabilities, "probabilities", ndim=1)
+        for name, size in (("successors", columns.size), ("probabilities", numbers.size)):
+            if size != entries:
+                raise ValueError(f"{name} has {size} entries; first_entry ends with {entries}")
+        outside = (columns < 0) | (columns >= states)
+        if outside.any():
+            (place,) = first_index(outside)
+            raise ValueError(f"successors[{place}] is {columns[place]}; there are states 0 to {states - 1}")
+        state_of_choice = np.repeat(np.arange(states), np.diff(choice_pointers))
+        choice_of_entry = np.repeat(np.arange(choices), np.diff(entry_pointers))
+        _check_sparse_laws(numbers, choice_of_entry, choice_pointers, state_of_choice)
+        _check_distinct(columns, choice_of_entry, states)
+        means = float_array(rewards, "rewards", ndim=1)
+        if means.size != choices:
+            raise ValueError(f"rewards has {means.size} entries for {choices} choices; give one for each")
+        self._set_common(choice_pointers, means, initial, state_names, choice_names, title)
+        arrays = SparseArrays(
+            self.first_choice,
+            self.rewards,
+            _frozen(entry_pointers.astype(np.uint64)),
+            _frozen(columns.astype(np.uint32)),
+            frozen(numbers),
+        )
+        object.__setattr__(self, "arrays", arrays)
+
+    @cached_property
+    def transition_matrix(self) -> "csr_array":
+        """Transition laws, one row for each choice, shape (C, S)."""
+        from scipy.sparse import csr_array
+
+        arrays = self.arrays
+        columns, pointers = arrays.successors.astype(np.int64), arrays.first_entry.astype(np.int64)
+        return csr_array((arrays.probabilities, columns, pointers), shape=(self.choices, self.states))
+
+    @classmethod
+    def from_tabular(cls, mdp: TabularMDP) -> Self:
+        """Drop the zeros of a process with dense laws."""
+        laws = mdp.arrays.transitions
+        choices, successors = np.nonzero(laws)
+        first_entry = np.searchsorted(choices, np.arange(mdp.choices + 1))
+        return cls(
+            mdp.first_choice,
+            first_entry,
+            successors,
+            laws[choices, successors],
+            mdp.rewards,
+            initial=mdp.initial,
+            state_names=mdp.state_names,
+            choice_names=mdp.choice_names,
+            title=mdp.title,
+        )
+
+
+def _check_laws(laws: Matrix, pairs: Indices) -> None:
+    for wrong, rule in ((~np.isfinite(laws), "be finite"), ((laws < 0) | (laws > 1), "lie in [0, 1]")):
+        if wrong.any():
+            row, target = first_index(wrong)
+            state, action = pairs[row]
+            raise ValueError(f"transitions[{state}, {action}, {target}] is {laws[row, target]}; it must {rule}")
+    sums = laws.sum(axis=1)
+    uneven = np.abs(sums - 1) > SUM_TOLERANCE
+    if uneven.any():
+        (row,) = first_index(uneven)
+        state, action = pairs[row]
+        raise ValueError(
+            f"transitions[{state}, {action}] sums to {sums[row]:.12g}, which is off by {sums[row] - 1:.3g}; "
+            f"expected 1 within {SUM_TOLERANCE:g}"
+        )
+
+
+def _check_sparse_laws(
+    probabilities: Vector, choice_of_entry: Indices, first_choice: Indices, state_of_choice: Indices
+) -> None:
+    def place(choice: int) -> str:
+        state = state_of_choice[choice]
+        return f"choice {choice} (number {choice - first_choice[state]} of state {state})"
+
+    outside = (probabilities < 0) | (probabilities > 1)
+    if outside.any():
+        (entry,) = first_index(outside)
+        raise ValueError(
+            f"probabilities[{entry}], of {place(choice_of_entry[entry])}, is {probabilities[entry]}; "
+            "it must lie in [0, 1]"
+        )
+    sums = np.bincount(choice_of_entry, probabilities, minlength=state_of_choice.size)
+    uneven = np.abs(sums - 1) > SUM_TOLERANCE
+    if uneven.any():
+        (choice,) = first_index(uneven)
+        raise ValueError(
+            f"the probabilities of {place(choice)} sum to {sums[choice]:.12g}, which is off by {sums[choice] - 1:.3g}; "
+            f"expected 1 within {SUM_TOLERANCE:g}"
+        )
+
+
+def _check_distinct(successors: Indices, choice_of_entry: Indices, states: int) -> None:
+    order = np.argsort(choice_of_entry * states + successors, kind="stable")
+    again = (np.diff(successors[order]) == 0) & (np.diff(choice_of_entry[order]) == 0)
+    if again.any():
+        entry = int(order[1:][again].min())
+        raise ValueError(
+            f"successors[{entry}] is {successors[entry]} again in choice {choice_of_entry[entry]}; "
+            "list it once, with the sum of its probabilities"
+        )
+
+
+def _pointers(values: ArrayLike, name: str, owner: str, thing: str) -> Indices:
+    pointers = _integers(values, name)
+    if pointers.size < 2 or pointers[0] != 0:
+        raise ValueError(f"{name} must start with 0 and hold one more entry than there are {owner}s, one at least")
+    sizes = np.diff(pointers)
+    if (sizes <= 0).any():
+        (place,) = first_index(sizes <= 0)
+        raise ValueError(f"{owner} {place} has {sizes[place]} {thing}s, by {name}; it needs one at least")
+    return pointers
+
+
+def _integers(values: ArrayLike, name: str) -> Indices:
+    array = np.array(values)
+    if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
+        raise ValueError(f"{name} has type {array.dtype} and shape {array.shape}; it must be a list of integers")
+    return array.astype(np.int64)
+
+
+def _checked_initial(initial: ArrayLike | None, states: int) -> Vector:
+    if initial is None:
+        return np.full(states, 1 / states)
+    vector = float_array(initial, "initial", ndim=1)
+    if vector.size != states:
+        raise ValueError(f"initial has {vector.size} entries for {states} states; give one for each")
+    if (vector < 0).any():
+        (state,) = first_index(vector < 0)
+        raise ValueError(f"initial[{state}] is {vector[state]}; a probability must be >= 0")
+    if abs(vector.sum() - 1) > SUM_TOLERANCE:
+        raise ValueError(f"initial sums to {vector.sum():.12g}; expected 1 within {SUM_TOLERANCE:g}")
+    return vector
+
+
+def _checked_names(names: Sequence[str], size: int, argument: str, things: str) -> tuple[str, ...]:
+    if not names:
+        return tuple(str(k) for k in range(size))
+    if len(names) != size:
+        raise ValueError(f"{argument} has {len(names)} names for {size} {things}; give one for each")
+    return tuple(names)
+
+
+def _frozen(array: NDArray[Any]) -> NDArray[Any]:
+    array.setflags(write=False)
+    return array
+
+
+def _frozen_indices(array: Array | Indices) -> Indices:
+    return _frozen(np.ascontiguousarray(array, dtype=np.int64))

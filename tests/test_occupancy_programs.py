@@ -1,0 +1,149 @@
+"""Optima over occupancies against mixtures of all deterministic policies, backward induction, and closed forms."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import linprog
+
+from rltheory.instances import garnet, inventory, machine_replacement, recorded_mdp, river_swim
+from rltheory.problems import FiniteHorizonMDP, TabularMDP, deterministic_policy
+from rltheory.simulation import stream
+from rltheory.solvers import (
+    backward_induction,
+    discounted_occupancy,
+    occupancy_optimum,
+    soft_backward_induction,
+)
+from tests.exact_mdps import mdps, state_choices
+
+BANDIT = TabularMDP([[[1.0], [1.0]]], [[1.0, 0.0]])
+# Clarabel stops at 1e-8 relative to its numbers; the certificates say what that comes to.
+SOLVED = 1e-6
+
+
+def occupancies(mdp, discount):
+    """Of all deterministic policies; those of all policies are their mixtures."""
+    made = np.array(list(product(*state_choices(mdp))))
+    return np.array([discounted_occupancy(mdp, p, discount).occupancy for p in deterministic_policy(mdp, made)])
+
+
+def best_mixture(attained, spent, budgets):
+    """Largest least objective of a mixture of rows, within the budgets; HiGHS on the weights of the mixture."""
+    rows, aims = attained.shape
+    solution = linprog(
+        np.append(np.zeros(rows), -1),
+        A_ub=np.vstack(
+            [np.column_stack([-attained.T, np.ones(aims)]), np.column_stack([spent.T, np.zeros(len(budgets))])]
+        ),
+        b_ub=np.append(np.zeros(aims), budgets),
+        A_eq=np.append(np.ones(rows), 0)[None],
+        b_eq=[1],
+        bounds=[(0, None)] * rows + [(None, None)],
+    )
+    return -solution.fun if solution.success else None
+
+
+@settings(max_examples=40)
+@given(data=st.data(), mdp=mdps(max_states=3), discount=st.sampled_from([0.0, 0.5, 0.9]))
+def test_optimum_is_the_best_mixture_of_policies(data, mdp, discount):
+    thirds = st.lists(st.integers(-3, 3), min_size=mdp.choices, max_size=mdp.choices).map(lambda x: np.array(x) / 3)
+    aims = np.array(data.draw(st.lists(thirds, min_size=1, max_size=3)))
+    costs = np.array(data.draw(st.lists(thirds, min_size=1, max_size=2)))
+    visited = occupancies(mdp, discount)
+    # Budgets that some mixture of two policies meets, with something to spare.
+    first, second = (visited[data.draw(st.integers(0, len(visited) - 1))] for _ in range(2))
+    budgets = costs @ (first + second) / 2 + 0.01
+    best = best_mixture(visited @ aims.T, visited @ costs.T, budgets)
+    found = occupancy_optimum(mdp, discount, objectives=aims, costs=costs, budgets=budgets)
+    assert found.bound >= best - 1e-9
+    assert found.bound <= best + SOLVED
+    assert found.value == pytest.approx(best, abs=SOLVED)
+    assert 0 <= found.violation <= SOLVED
+    # The certificates are those of the policy that is returned.
+    mine = discounted_occupancy(mdp, found.policy, discount).occupancy
+    np.testing.assert_array_equal(found.occupancy, mine)
+    assert found.value <= (aims @ mine).min() <= found.value + 1e-12
+    assert (costs @ mine - budgets).max() <= found.violation
+
+
+@pytest.mark.parametrize("discount", [0.5, 0.9])
+@pytest.mark.parametrize("temperature", [0.0, 0.05, 2.0])
+@pytest.mark.parametrize("name", ["inventory", "swim", "garnet", "frozen lake", "taxi"])
+def test_without_budgets_it_is_the_discounted_optimum(name, temperature, discount):
+    """Backward induction over a horizon after which float64 sees nothing."""
+    mdp = {
+        "inventory": inventory,
+        "swim": river_swim,
+        "garnet": lambda: garnet(stream(0, "test", "program"), 30, 3, 4),
+        "frozen lake": lambda: recorded_mdp("frozen_lake_4x4"),
+        "taxi": lambda: recorded_mdp("taxi"),
+    }[name]()
+    problem = FiniteHorizonMDP.stationary(mdp, round(40 / (1 - discount)))
+    if temperature:
+        solved = soft_backward_induction(problem, temperature, discount=discount)
+    else:
+        solved = backward_induction(problem, discount=discount)
+    best = (1 - discount) * mdp.initial @ solved.values[0]
+    found = occupancy_optimum(mdp, discount, temperature=temperature)
+    assert found.value <= best + 1e-12
+    assert found.bound >= best - 1e-12
+    assert found.bound - found.value < SOLVED * max(1, np.abs(mdp.rewards).max())
+    assert found.violation == 0
+
+
+def test_budget_on_replacements():
+    """A budget that binds makes the policy mix, and its price is the slope of the value by the budget."""
+    mdp = machine_replacement(5)
+    replacing = np.array(mdp.choice_names) == "replace"
+    free = occupancy_optimum(mdp, 0.9)
+    used = free.occupancy @ replacing
+    assert used > 0.1
+    values = []
+    for budget in (used / 2, used / 4, 0.0):
+        found = occupancy_optimum(mdp, 0.9, costs=[replacing], budgets=[budget])
+        assert found.bound - found.value < SOLVED
+        assert found.occupancy @ replacing == pytest.approx(budget, abs=SOLVED)
+        values.append(found.value)
+    assert free.value > values[0] > values[1] > values[2]
+    keep = discounted_occupancy(mdp, ~replacing, 0.9).occupancy
+    assert values[2] == pytest.approx(keep @ mdp.rewards, abs=SOLVED)
+
+
+def test_two_aims_are_balanced():
+    """Arms that pay (1, 0) and (0, 3): the least is largest at 3 : 1, where both are 3/4."""
+    found = occupancy_optimum(BANDIT, 0.5, objectives=[[1, 0], [0, 3]])
+    np.testing.assert_allclose(found.policy, [0.75, 0.25], atol=SOLVED)
+    assert found.value == pytest.approx(0.75, abs=SOLVED)
+
+
+def test_entropy_under_a_budget():
+    """The tempered policy of a bandit is a softmax; a budget that binds puts its probability there."""
+    free = occupancy_optimum(BANDIT, 0.5, temperature=0.5)
+    np.testing.assert_allclose(free.policy, np.exp([2, 0]) / np.exp([2, 0]).sum(), atol=1e-4)
+    bound = occupancy_optimum(BANDIT, 0.5, costs=[[1, 0]], budgets=[0.25], temperature=0.5)
+    np.testing.assert_allclose(bound.policy, [0.25, 0.75], atol=SOLVED)
+    entropy = -(0.25 * np.log(0.25) + 0.75 * np.log(0.75))
+    assert bound.value == pytest.approx(0.25 + 0.5 * entropy, abs=SOLVED)
+    assert bound.bound == pytest.approx(0.25 + 0.5 * entropy, abs=SOLVED)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"costs": [[1, 1]], "budgets": [0.5]}, ValueError, r"no policy meets the budgets \[0\.5\]"),
+        ({"costs": [[1, 1]]}, ValueError, "costs and budgets belong together"),
+        ({"costs": [[1, 1]], "budgets": [1, 1]}, ValueError, "budgets has 2 entries for 1 costs"),
+        ({"costs": [[1, 1, 1]], "budgets": [1]}, ValueError, r"costs has shape \(1, 3\); it must have a column"),
+        ({"objectives": np.zeros((0, 2))}, ValueError, r"objectives has shape \(0, 2\)"),
+        ({"objectives": [[np.nan, 0]]}, ValueError, r"objectives\[0, 0\] is nan"),
+        ({"temperature": -1}, ValueError, "temperature is -1.0; it must be finite and >= 0"),
+        ({"discount": 1}, ValueError, "discount is 1.0"),
+        ({"discount": 1 - 2.0**-53}, ArithmeticError, "too close to 1"),
+    ],
+)
+def test_wrong_arguments_are_named(options, error, message):
+    with pytest.raises(error, match=message):
+        occupancy_optimum(BANDIT, **{"discount": 0.5} | options)
