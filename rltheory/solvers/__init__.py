@@ -6,5 +6,15 @@ from rltheory.solvers.equilibrium import (
     minimax_winner,
     regularized_equilibrium,
 )
+from rltheory.solvers.reachability import GoalValues, maximal_end_components, reachability, reward_until
 
-__all__ = ["MinimaxWinner", "RegularizedEquilibrium", "minimax_winner", "regularized_equilibrium"]
+__all__ = [
+    "GoalValues",
+    "MinimaxWinner",
+    "RegularizedEquilibrium",
+    "maximal_end_components",
+    "minimax_winner",
+    "reachability",
+    "regularized_equilibrium",
+    "reward_until",
+]
