@@ -642,7 +642,8 @@ def _all_of(entries: Mask, first_entry: Indices) -> Mask:
 def _ranges(starts: Indices, sizes: Indices) -> Indices:
     """Indices start, ..., start + size - 1 of each range, one after the other."""
     before = np.cumsum(sizes) - sizes
-    return np.arange(int(sizes.sum()), dtype=np.int64) + np.repeat(starts - before, sizes)
+    indices: Indices = np.arange(sizes.sum()) + np.repeat(starts - before, sizes)
+    return indices
 
 
 def _sizes(pointers: Indices | NDArray[np.uint64]) -> Indices:
