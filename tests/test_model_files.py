@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rltheory.problems import ExplicitModel, SparseMDP, TabularMDP, read_drn, read_npz, read_prism, write_drn
-from rltheory.solvers import reachability, reward_until
+from rltheory.solvers import reach_probability, reward_until
 
 BENCHMARKS = sorted((Path(__file__).parent / "data" / "qvbs").glob("*.npz"))
 ELSEWHERE = Path(os.environ["RLTHEORY_DATA"]) if "RLTHEORY_DATA" in os.environ else None
@@ -132,7 +132,7 @@ def test_archives_and_their_copies_in_drn_are_one_process(path, tmp_path):
 
 def test_archive_of_a_benchmark_has_its_answer():
     model = read_npz(next(path for path in BENCHMARKS if path.stem == "pacman_5"))
-    found = reachability(model.mdp, model.labels["goal_crash"], minimise=True)
+    found = reach_probability(model.mdp, model.labels["goal_crash"], minimise=True)
     assert model.mdp.initial @ found.values == pytest.approx(0.5511, abs=1e-6)
 
 

@@ -16,7 +16,7 @@ from scipy.sparse import eye_array
 
 from rltheory.problems import SparseMDP, TabularMDP
 from rltheory.simulation import stream
-from rltheory.solvers import maximal_end_components, reachability, reward_until
+from rltheory.solvers import maximal_end_components, reach_probability, reward_until
 from rltheory.solvers.reachability import _strong_components
 
 HERE = Path(__file__).parent / "data" / "qvbs"
@@ -50,7 +50,7 @@ def test_benchmark_models_have_their_published_answers(folder, model, name):
         found = reward_until(mdp, goal, minimise=minimise, accuracy=accuracy)
     else:
         avoid = arrays.get(f"avoid_{name}")
-        found = reachability(mdp, goal, avoid=avoid, minimise=minimise, accuracy=accuracy)
+        found = reach_probability(mdp, goal, avoid=avoid, minimise=minimise, accuracy=accuracy)
     assert found.width <= accuracy
     # The model has probabilities like 1/3 as floats, which moves its value by units in the last place.
     rounding = Fraction(1e-13) * exact
@@ -141,7 +141,7 @@ def check_against_policies(mdp, found, minimise, accuracy, evaluate):
 @given(task=tasks(), minimise=st.booleans())
 def test_probabilities_lie_between_the_bounds(task, minimise):
     mdp, goal, avoid = task
-    found = reachability(mdp, goal, avoid=avoid, minimise=minimise, accuracy=1e-9)
+    found = reach_probability(mdp, goal, avoid=avoid, minimise=minimise, accuracy=1e-9)
     check_against_policies(mdp, found, minimise, 1e-9, lambda law, _: chain_values(law, goal, avoid))
 
 
@@ -211,7 +211,7 @@ def random_process(seed, states):
 def test_largest_probabilities_solve_the_linear_program(seed):
     mdp = random_process(seed, 150)
     goal, avoid = np.arange(150) < 3, np.arange(150) >= 100
-    found = reachability(mdp, goal, avoid=avoid, accuracy=1e-9)
+    found = reach_probability(mdp, goal, avoid=avoid, accuracy=1e-9)
     open_choices = ~(goal | avoid)[mdp.state_of_choice]
     system = (mdp.transition_matrix - eye_array(150).tocsr()[mdp.state_of_choice])[open_choices]
     bounds = [(1, 1) if g else (0, 0) if a else (0, 1) for g, a in zip(goal, avoid, strict=True)]
@@ -244,10 +244,10 @@ GOAL = np.array([False, False, True, False])
 
 def test_waiting_for_ever_confirms_no_value():
     """From above, plain value iteration keeps the value 1 of waiting."""
-    found = reachability(WAITING, GOAL)
+    found = reach_probability(WAITING, GOAL)
     np.testing.assert_allclose(found.upper, [0.5, 0.5, 1, 0], rtol=1e-14)
     assert found.policy.tolist()[:2] == [1, 2]
-    assert reachability(WAITING, GOAL, minimise=True).upper.tolist() == [0, 0, 1, 0]
+    assert reach_probability(WAITING, GOAL, minimise=True).upper.tolist() == [0, 0, 1, 0]
 
 
 def test_waiting_costs_nothing_and_never_arrives():
@@ -265,7 +265,7 @@ def test_policies_do_not_loiter_where_they_could():
     mdp = SparseMDP(
         [0, 2, 4, 5, 6], [0, 1, 3, 4, 5, 6, 7], [1, 2, 3, 1, 0, 2, 3], [1, 0.5, 0.5, 1, 1, 1, 1], np.zeros(6)
     )
-    found = reachability(mdp, GOAL)
+    found = reach_probability(mdp, GOAL)
     assert found.policy[:2].tolist() == [1, 3]
     np.testing.assert_allclose(found.lower, [0.5, 0.5, 1, 0], rtol=1e-14)
     either = GOAL | [False, False, False, True]
@@ -275,9 +275,9 @@ def test_policies_do_not_loiter_where_they_could():
 
 
 def test_probability_zero_and_one_are_exact():
-    found = reachability(WAITING, GOAL, avoid=[True, False, False, False])
+    found = reach_probability(WAITING, GOAL, avoid=[True, False, False, False])
     assert found.lower.tolist() == found.upper.tolist() == [0, 0, 1, 0]
-    everywhere = reachability(WAITING, np.ones(4, dtype=bool))
+    everywhere = reach_probability(WAITING, np.ones(4, dtype=bool))
     assert everywhere.lower.tolist() == everywhere.upper.tolist() == [1, 1, 1, 1]
     nowhere = reward_until(WAITING, np.zeros(4, dtype=bool), minimise=True)
     assert nowhere.lower.tolist() == [np.inf] * 4
@@ -303,6 +303,17 @@ def test_accuracy_below_rounding_is_refused_with_what_can_be_had():
     assert reward_until(mdp, goal, minimise=True, accuracy=possible).width <= possible
 
 
+def test_components_that_are_hardly_ever_left_are_refused():
+    """Two states lead to each other, and once in 1e9 steps to the goal or the trap."""
+    rare = 1e-9
+    laws = [1 - rare, rare / 2, rare / 2, 1, 1, 1]
+    mdp = SparseMDP([0, 1, 2, 3, 4], [0, 3, 4, 5, 6], [1, 2, 3, 0, 2, 3], laws, np.ones(4))
+    with pytest.raises(ArithmeticError, match=r"after 10000000 sweeps .* the bounds are still 0.9\d+ apart"):
+        reach_probability(mdp, GOAL)
+    with pytest.raises(ArithmeticError, match=r"after 10000000 sweeps .* the bounds are still inf apart"):
+        reward_until(mdp, GOAL | [False, False, False, True])
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
@@ -322,7 +333,7 @@ def test_wrong_arguments_are_named(arguments, error, message):
 
 def test_wrong_masks_and_tiny_probabilities_are_named():
     with pytest.raises(ValueError, match=r"avoid has type bool and shape \(2,\)"):
-        reachability(WAITING, GOAL, avoid=[True, False])
+        reach_probability(WAITING, GOAL, avoid=[True, False])
     tiny = SparseMDP([0, 1, 2], [0, 2, 3], [0, 1, 1], [1, 1e-200, 1], [0, 0])
     with pytest.raises(ValueError, match="choice 0 has a probability of 1e-200"):
-        reachability(tiny, [False, True])
+        reach_probability(tiny, [False, True])

@@ -6,7 +6,7 @@ from rltheory.solvers.equilibrium import (
     minimax_winner,
     regularized_equilibrium,
 )
-from rltheory.solvers.reachability import GoalValues, maximal_end_components, reachability, reward_until
+from rltheory.solvers.reachability import GoalValues, maximal_end_components, reach_probability, reward_until
 
 __all__ = [
     "GoalValues",
@@ -14,7 +14,7 @@ __all__ = [
     "RegularizedEquilibrium",
     "maximal_end_components",
     "minimax_winner",
-    "reachability",
+    "reach_probability",
     "regularized_equilibrium",
     "reward_until",
 ]

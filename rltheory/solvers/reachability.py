@@ -22,12 +22,12 @@ from rltheory.problems import MDP, SparseMDP, TabularMDP
 from rltheory.problems.mdp import Indices, SparseArrays, expectation
 from rltheory.progress import sign_of_life
 
-__all__ = ["GoalValues", "maximal_end_components", "reachability", "reward_until"]
+__all__ = ["GoalValues", "maximal_end_components", "reach_probability", "reward_until"]
 
 UNIT_ROUNDOFF = float(np.finfo(np.float64).eps) / 2
 SMALLEST_PROBABILITY = 1e-150  # two of them multiply without underflow
 UNDERFLOW = 1e-300  # exceeds what the underflow of 1e20 products can add up to
-MOST_STEPS = 1e12  # up to here the slack of 1/4 in the bound on steps is not lost in rounding
+MOST_SWEEPS = 10_000_000  # through one component, for each of the two stages
 
 Mask = NDArray[np.bool_]
 
@@ -64,7 +64,7 @@ class GoalValues:
         return self.lower + _distances(self.lower, self.upper) / 2
 
 
-def reachability(
+def reach_probability(
     mdp: MDP,
     goal: ArrayLike,
     *,
@@ -104,7 +104,8 @@ def reachability(
         If a mask does not fit the states, `accuracy` is not a number > 0, or a positive probability of the process is
         below 1e-150.
     ArithmeticError
-        If rounding keeps the bounds further apart than `accuracy`. The message says what can be had.
+        If rounding keeps the bounds further apart than `accuracy`; the message says what can be had. Or if policies
+        leave some states so rarely that ten million sweeps are not enough.
 
     References
     ----------
@@ -115,7 +116,7 @@ def reachability(
     A fair coin is thrown until it shows heads, unless one gives up: in state 0 the second choice loses.
 
     >>> mdp = SparseMDP([0, 2, 3, 4], [0, 2, 3, 4, 5], [0, 1, 2, 1, 2], [0.5, 0.5, 1, 1, 1], [0, 0, 0, 0])
-    >>> best = reachability(mdp, [False, True, False])
+    >>> best = reach_probability(mdp, [False, True, False])
     >>> best.lower, best.upper, best.policy
     (array([1., 1., 0.]), array([1., 1., 0.]), array([0, 2, 3]))
     """
@@ -185,7 +186,8 @@ def reward_until(
         If the mask or the rewards do not fit the process, a reward is negative, `accuracy` is not a number > 0, or a
         positive probability of the process is below 1e-150.
     ArithmeticError
-        If rounding keeps the bounds further apart than `accuracy`. The message says what can be had.
+        If rounding keeps the bounds further apart than `accuracy`; the message says what can be had. Or if policies
+        leave some states so rarely that ten million sweeps are not enough.
 
     References
     ----------
@@ -494,13 +496,15 @@ class _Quotient:
             considered = np.isin(np.arange(self.original.size), chosen)
         steps = np.zeros(self.nodes + 2)
         with sign_of_life(f"interval iteration over {self.nodes} unknown values"):
-            sweeps = _solve(self.arrays, self.first_node, lower, upper, chosen, considered, steps, accuracy, minimise)
-        if sweeps < 0:
-            raise ArithmeticError(
-                f"a policy may take more than {MOST_STEPS:g} steps on average to leave a component of states; "
-                "float64 certifies no bound on rewards there"
+            sweeps, enough = _solve(
+                self.arrays, self.first_node, lower, upper, chosen, considered, steps, accuracy, minimise
             )
         width = _width(lower, upper)
+        if not enough:
+            raise ArithmeticError(
+                f"after {MOST_SWEEPS} sweeps through a component of states that is hardly ever left, the bounds are "
+                f"still {width:.3g} apart"
+            )
         if width > accuracy:
             raise ArithmeticError(
                 f"rounding keeps the bounds {width:.3g} apart; ask for an accuracy of {1.01 * width:.2g} or coarser"
@@ -520,7 +524,7 @@ def _start_from_above(arrays: _Arrays, start: int, stop: int, upper: Vector, con
 
     Numbers w with :math:`w \ge 1/4 + P_c w` for every choice c bound the time spent in the component, up to a factor.
     Then :math:`y = 4 g w`, with the largest gain g on leaving, fulfils :math:`y \ge g + P_c y`. Twice that covers
-    rounding. Nothing is found where the steps are too many.
+    rounding. Nothing is found where that takes too many sweeps.
     """
     rows, _, highest = arrays
     first_choice, rewards = rows.first_choice, rows.rewards
@@ -530,22 +534,23 @@ def _start_from_above(arrays: _Arrays, start: int, stop: int, upper: Vector, con
         for choice in range(first_choice[node], first_choice[node + 1]):
             if considered[choice]:
                 gain = max(gain, (rewards[choice] + expectation(rows, choice, upper) + UNDERFLOW) * highest[choice])
-    slack, most = 0.0, 0.0
-    while slack < 0.25 and most < MOST_STEPS:
+    slack = 0.0
+    sweeps = 0
+    while slack < 0.25 and sweeps < MOST_SWEEPS:
+        sweeps += 1
         for node in range(start, stop):
             for choice in range(first_choice[node], first_choice[node + 1]):
                 if considered[choice]:
                     steps[node] = max(steps[node], 1.0 + expectation(rows, choice, steps) * highest[choice])
-            most = max(most, steps[node])
         slack = np.inf
         for node in range(start, stop):
             for choice in range(first_choice[node], first_choice[node + 1]):
                 if considered[choice]:
                     slack = min(slack, steps[node] - expectation(rows, choice, steps) * highest[choice])
     for node in range(start, stop):
-        upper[node] = 8.0 * gain * steps[node]
+        upper[node] = 8.0 * gain * steps[node] if slack >= 0.25 else np.inf
         steps[node] = 0.0
-    return most < MOST_STEPS
+    return slack >= 0.25
 
 
 @reordering_kernel
@@ -589,8 +594,8 @@ def _solve(
     steps: Vector,
     accuracy: float,
     minimise: bool,
-) -> int:
-    """Solve component after component; return the number of sweeps, or -1 where no upper bound is found.
+) -> tuple[int, bool]:
+    """Solve component after component; return the number of sweeps, and whether they were enough.
 
     Widths pass from successors to their predecessors. Each component may be a little wider than the ones before,
     or it would come close to its target for ever.
@@ -604,13 +609,16 @@ def _solve(
             _sweep(arrays, start, stop, lower, upper, chosen, minimise)
             continue
         if upper[start] == np.inf and not _start_from_above(arrays, start, stop, upper, considered, steps):
-            return -1
+            return sweeps, False
         target = accuracy * (0.5 + 0.5 * (component + 1) / components)
         width, moved = np.inf, True
+        before = sweeps
         while moved and width > target:
+            if sweeps - before == MOST_SWEEPS:
+                return sweeps, False
             width, moved = _sweep(arrays, start, stop, lower, upper, chosen, minimise)
             sweeps += 1
-    return sweeps
+    return sweeps, True
 
 
 def _strong_components(tails: Indices, heads: Indices, nodes: int) -> Indices:
