@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 from scipy.sparse import eye_array
 
-from rltheory.problems import SparseMDP, TabularMDP
+from rltheory.problems import SparseMDP, TabularMDP, read_npz
 from rltheory.simulation import stream
 from rltheory.solvers import maximal_end_components, reach_probability, reward_until
 from rltheory.solvers.reachability import _strong_components
@@ -38,19 +38,15 @@ FURTHER = [case for case in properties(ELSEWHERE) if case[1] not in index(HERE)]
 @pytest.mark.parametrize(("folder", "model", "name"), properties(HERE) + FURTHER, ids=str)
 def test_benchmark_models_have_their_published_answers(folder, model, name):
     task = index(folder)[model]["properties"][name]
-    with np.load(folder / f"{model}.npz") as file:
-        arrays = dict(file)
-    choices = arrays["row_ptr"].size - 1
-    rewards = arrays.get(f"reward_{name}", np.zeros(choices))
-    mdp = SparseMDP(arrays["choice_ptr"], arrays["row_ptr"], arrays["col"], arrays["prob"], rewards)
-    goal, minimise = arrays[f"goal_{name}"], task["optimise"] == "min"
+    file = read_npz(folder / f"{model}.npz")
+    goal, minimise = file.labels[f"goal_{name}"], task["optimise"] == "min"
     exact = Fraction(task["expected_exact"])
     accuracy = 1e-9 * float(exact)
-    if f"reward_{name}" in arrays:
-        found = reward_until(mdp, goal, minimise=minimise, accuracy=accuracy)
+    if name in file.rewards:
+        found = reward_until(file.mdp, goal, rewards=file.rewards[name], minimise=minimise, accuracy=accuracy)
     else:
-        avoid = arrays.get(f"avoid_{name}")
-        found = reach_probability(mdp, goal, avoid=avoid, minimise=minimise, accuracy=accuracy)
+        avoid = file.labels.get(f"avoid_{name}")
+        found = reach_probability(file.mdp, goal, avoid=avoid, minimise=minimise, accuracy=accuracy)
     assert found.width <= accuracy
     # The model has probabilities like 1/3 as floats, which moves its value by units in the last place.
     rounding = Fraction(1e-13) * exact
