@@ -479,26 +479,10 @@ class _Quotient:
         self, graph: _Graph, lower: Vector, upper: Vector, policy: Indices, accuracy: float, *, minimise: bool
     ) -> GoalValues:
         """Narrow the bounds, and bring them and the policy back to the states of the process."""
-        rows = self.arrays.rows
-        chosen = rows.first_choice[:-1].copy()
-        considered = np.ones(self.original.size, dtype=bool)
-        if minimise and np.isinf(upper[: self.nodes]).any():
-            # Some policies never arrive: the first upper bound is on one that does.
-            graph_of_nodes = _Graph.from_entries(
-                np.append(rows.first_choice, [self.original.size] * 2),
-                np.repeat(np.arange(self.original.size), _sizes(rows.first_entry)),
-                rows.successors.astype(np.int64),
-                rows.probabilities,
-                self.nodes + 2,
-            )
-            done = np.arange(self.nodes + 2) == self.nodes
-            chosen = graph_of_nodes.attractor(done, considered)[1][: self.nodes]
-            considered = np.isin(np.arange(self.original.size), chosen)
+        chosen = self.arrays.rows.first_choice[:-1].copy()
         steps = np.zeros(self.nodes + 2)
         with sign_of_life(f"interval iteration over {self.nodes} unknown values"):
-            sweeps, enough = _solve(
-                self.arrays, self.first_node, lower, upper, chosen, considered, steps, accuracy, minimise
-            )
+            sweeps, enough = _solve(self.arrays, self.first_node, lower, upper, chosen, steps, accuracy, minimise)
         width = _width(lower, upper)
         if not enough:
             raise ArithmeticError(
@@ -519,34 +503,45 @@ class _Quotient:
 
 
 @reordering_kernel
-def _start_from_above(arrays: _Arrays, start: int, stop: int, upper: Vector, considered: Mask, steps: Vector) -> bool:
-    r"""Set the upper bounds of a component to numbers that no choice considered can raise.
-
-    Numbers w with :math:`w \ge 1/4 + P_c w` for every choice c bound the time spent in the component, up to a factor.
-    Then :math:`y = 4 g w`, with the largest gain g on leaving, fulfils :math:`y \ge g + P_c y`. Twice that covers
-    rounding. Nothing is found where that takes too many sweeps.
-    """
+def _steps_to_come(arrays: _Arrays, node: int, chosen: Indices, steps: Vector, minimise: bool) -> float:
+    """Return the most, or fewest, expected steps after the next one, rounded up, and note the choice."""
     rows, _, highest = arrays
-    first_choice, rewards = rows.first_choice, rows.rewards
-    upper[start:stop] = 0.0
-    gain = 0.0
-    for node in range(start, stop):
-        for choice in range(first_choice[node], first_choice[node + 1]):
-            if considered[choice]:
-                gain = max(gain, (rewards[choice] + expectation(rows, choice, upper) + UNDERFLOW) * highest[choice])
+    best = np.inf if minimise else -np.inf
+    for choice in range(rows.first_choice[node], rows.first_choice[node + 1]):
+        value = expectation(rows, choice, steps) * highest[choice]
+        if (value < best) if minimise else (value > best):
+            best, chosen[node] = value, choice
+    return best
+
+
+@reordering_kernel
+def _start_from_above(
+    arrays: _Arrays, start: int, stop: int, upper: Vector, chosen: Indices, steps: Vector, minimise: bool
+) -> bool:
+    r"""Set the upper bounds of a component to numbers that no choice can raise, or the chosen ones when minimising.
+
+    Numbers w with :math:`w \ge 1/4 + P_c w` for these choices c bound the time spent in the component, up to a factor.
+    Then :math:`y = 4 g w`, with the largest gain g on leaving, fulfils :math:`y \ge g + P_c y`. Twice that covers
+    rounding. When minimising, this policy stays chosen where no better one is found. Where it takes too many sweeps,
+    nothing is found.
+    """
     slack = 0.0
     sweeps = 0
     while slack < 0.25 and sweeps < MOST_SWEEPS:
-        sweeps += 1
         for node in range(start, stop):
-            for choice in range(first_choice[node], first_choice[node + 1]):
-                if considered[choice]:
-                    steps[node] = max(steps[node], 1.0 + expectation(rows, choice, steps) * highest[choice])
+            steps[node] = 1.0 + _steps_to_come(arrays, node, chosen, steps, minimise)
         slack = np.inf
         for node in range(start, stop):
-            for choice in range(first_choice[node], first_choice[node + 1]):
-                if considered[choice]:
-                    slack = min(slack, steps[node] - expectation(rows, choice, steps) * highest[choice])
+            slack = min(slack, steps[node] - _steps_to_come(arrays, node, chosen, steps, minimise))
+        sweeps += 1
+    rows, _, highest = arrays
+    upper[start:stop] = 0.0
+    gain = 0.0
+    for node in range(start, stop):
+        for choice in range(rows.first_choice[node], rows.first_choice[node + 1]):
+            if choice == chosen[node] or not minimise:
+                value = rows.rewards[choice] + expectation(rows, choice, upper) + UNDERFLOW
+                gain = max(gain, value * highest[choice])
     for node in range(start, stop):
         upper[node] = 8.0 * gain * steps[node] if slack >= 0.25 else np.inf
         steps[node] = 0.0
@@ -555,7 +550,14 @@ def _start_from_above(arrays: _Arrays, start: int, stop: int, upper: Vector, con
 
 @reordering_kernel
 def _sweep(
-    arrays: _Arrays, start: int, stop: int, lower: Vector, upper: Vector, chosen: Indices, minimise: bool
+    arrays: _Arrays,
+    start: int,
+    stop: int,
+    backwards: bool,
+    lower: Vector,
+    upper: Vector,
+    chosen: Indices,
+    minimise: bool,
 ) -> tuple[float, bool]:
     """Evaluate the nodes of a component once; return the largest width, and whether a bound moved.
 
@@ -565,7 +567,8 @@ def _sweep(
     rows, lowest, highest = arrays
     first_choice, rewards = rows.first_choice, rows.rewards
     width, moved = 0.0, False
-    for node in range(start, stop):
+    for place in range(start, stop):
+        node = start + stop - 1 - place if backwards else place
         low, high = (np.inf, np.inf) if minimise else (0.0, 0.0)
         best = chosen[node]
         for choice in range(first_choice[node], first_choice[node + 1]):
@@ -590,7 +593,6 @@ def _solve(
     lower: Vector,
     upper: Vector,
     chosen: Indices,
-    considered: Mask,
     steps: Vector,
     accuracy: float,
     minimise: bool,
@@ -606,9 +608,9 @@ def _solve(
         start, stop = first_node[component], first_node[component + 1]
         if stop == start + 1:
             # Loops are resolved: one evaluation is the value.
-            _sweep(arrays, start, stop, lower, upper, chosen, minimise)
+            _sweep(arrays, start, stop, False, lower, upper, chosen, minimise)
             continue
-        if upper[start] == np.inf and not _start_from_above(arrays, start, stop, upper, considered, steps):
+        if upper[start] == np.inf and not _start_from_above(arrays, start, stop, upper, chosen, steps, minimise):
             return sweeps, False
         target = accuracy * (0.5 + 0.5 * (component + 1) / components)
         width, moved = np.inf, True
@@ -616,7 +618,8 @@ def _solve(
         while moved and width > target:
             if sweeps - before == MOST_SWEEPS:
                 return sweeps, False
-            width, moved = _sweep(arrays, start, stop, lower, upper, chosen, minimise)
+            # Values spread along the order of nodes in one sweep, against it in the next.
+            width, moved = _sweep(arrays, start, stop, sweeps % 2 == 1, lower, upper, chosen, minimise)
             sweeps += 1
     return sweeps, True
 
