@@ -270,6 +270,15 @@ def test_policies_do_not_loiter_where_they_could():
     np.testing.assert_allclose(cheapest.values, [2, 2, 0, 0], rtol=1e-14)
 
 
+def test_first_upper_bound_is_on_a_policy_that_arrives():
+    """Going round for ever costs little at a time; the only way out, listed last, costs 100."""
+    mdp = SparseMDP([0, 2, 3, 4], [0, 1, 2, 3, 4], [1, 2, 0, 2], np.ones(4), [0.001, 100, 0.001, 0])
+    # So coarse that the first bounds would do.
+    found = reward_until(mdp, [False, False, True], minimise=True, accuracy=1e6)
+    assert found.lower[0] <= 100 <= found.upper[0]
+    assert found.policy.tolist() == [1, 2, 3]
+
+
 def test_probability_zero_and_one_are_exact():
     found = reach_probability(WAITING, GOAL, avoid=[True, False, False, False])
     assert found.lower.tolist() == found.upper.tolist() == [0, 0, 1, 0]
