@@ -23,6 +23,13 @@ from rltheory.problems.mdp import (
     SparseMDP,
     TabularMDP,
 )
+from rltheory.problems.model_files import (
+    ExplicitModel,
+    read_drn,
+    read_npz,
+    read_prism,
+    write_drn,
+)
 from rltheory.problems.policies import (
     deterministic_policy,
     uniform_policy,
@@ -37,6 +44,7 @@ from rltheory.problems.trajectory_game import (
 __all__ = [
     "MDP",
     "ContextualGame",
+    "ExplicitModel",
     "FiniteHorizonMDP",
     "Game",
     "LargeGame",
@@ -48,6 +56,10 @@ __all__ = [
     "TrajectoryGame",
     "deterministic_policy",
     "from_gymnasium",
+    "read_drn",
+    "read_npz",
+    "read_prism",
     "to_gymnasium",
     "uniform_policy",
+    "write_drn",
 ]

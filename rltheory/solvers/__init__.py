@@ -32,6 +32,12 @@ from rltheory.solvers.occupancy_programs import (
     OccupancyOptimum,
     occupancy_optimum,
 )
+from rltheory.solvers.reachability import (
+    GoalValues,
+    maximal_end_components,
+    reach_probability,
+    reward_until,
+)
 from rltheory.solvers.regularized import (
     RegularizedEquilibrium,
     regularized_equilibrium,
@@ -51,6 +57,7 @@ __all__ = [
     "FiniteHorizonOccupancy",
     "FiniteHorizonOptimum",
     "FisherInformation",
+    "GoalValues",
     "MinimaxWinner",
     "OccupancyOptimum",
     "PolicyGradient",
@@ -66,10 +73,13 @@ __all__ = [
     "finite_horizon_occupancy",
     "finite_horizon_values",
     "fisher_information",
+    "maximal_end_components",
     "minimax_winner",
     "occupancy_optimum",
     "policy_gradient",
+    "reach_probability",
     "regularized_equilibrium",
+    "reward_until",
     "smith_set",
     "soft_backward_induction",
 ]
