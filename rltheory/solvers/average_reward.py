@@ -285,7 +285,8 @@ def average_policy_iteration(mdp: MDP, *, accuracy: float = 1e-9) -> AverageOpti
     with sign_of_life(f"policy iteration on {mdp.states} states"):
         # A long horizon's first choices are a good start. From poor ones, the way can lead over policies that take
         # astronomic times to forget a state.
-        policy = _iterated(mdp, accuracy, 0.5, SWEEPS_BEFORE * mdp.states).policy
+        rough = max(accuracy, 1e-3 * float(np.ptp(mdp.rewards)))
+        policy = _iterated(mdp, rough, 0.5, SWEEPS_BEFORE * mdp.states).policy
         # Each change is an improvement, so that no policy comes again; should rounding feign one, the bounds tell.
         while policy.tobytes() not in seen:
             seen.add(policy.tobytes())

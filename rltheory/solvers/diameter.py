@@ -84,7 +84,7 @@ def diameter(mdp: MDP) -> Diameter:
     with sign_of_life(f"diameter of {mdp.states} states"):
         for target in range(mdp.states):
             elsewhere = graph.owner != target
-            guess = _nearness(graph, target)[elsewhere]
+            guess = _progress(graph, laws, target)[elsewhere]
             steps, below = best_steps(laws[elsewhere], graph.owner[elsewhere], guess, terms, sign=-1)
             lower, upper = max(lower, float(below.max())), max(upper, steps.longest)
             start = int(np.argmax(steps.times))
@@ -101,16 +101,19 @@ def _unreachable(graph: Graph) -> tuple[int, int]:
     return int(np.argmin(reached((ends, origins), np.array([0]), graph.states))), 0
 
 
-def _nearness(graph: Graph, target: int) -> Vector:
-    """For each choice, minus the number of moves that its luckiest successor is away from the target."""
+def _progress(graph: Graph, laws: Laws, target: int) -> Vector:
+    """For each choice that can lead nearer to the target, minus the expected number of moves left; else minus infinity.
+
+    A policy of choices that can lead nearer arrives surely.
+    """
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import shortest_path
 
     edges = graph.successor, graph.owner[graph.choice]
     backward = csr_array((np.ones(edges[0].size), edges), shape=(graph.states, graph.states))
     moves = shortest_path(backward, unweighted=True, indices=target)
-    luckiest: Vector = -np.minimum.reduceat(moves[graph.successor], first_of_each(graph.choice))
-    return luckiest
+    luckiest = np.minimum.reduceat(moves[graph.successor], first_of_each(graph.choice))
+    return np.where(luckiest < moves[graph.owner], -(laws @ moves), -np.inf)
 
 
 def best_steps(laws: Laws, owner: Indices, guess: Vector, terms: int, *, sign: int) -> tuple[Steps, Vector]:
