@@ -1,5 +1,18 @@
 """Solvers: the truth that algorithms are compared with, each answer with a certificate."""
 
+from rltheory.solvers.discounted import (
+    DiscountedSolution,
+    DiscountedValues,
+    LinearProgramSolution,
+    SoftSolution,
+    evaluate_policy,
+    gauss_seidel,
+    linear_program,
+    modified_policy_iteration,
+    policy_iteration,
+    soft_value_iteration,
+    value_iteration,
+)
 from rltheory.solvers.equilibrium import (
     MinimaxWinner,
     RegularizedEquilibrium,
@@ -7,4 +20,20 @@ from rltheory.solvers.equilibrium import (
     regularized_equilibrium,
 )
 
-__all__ = ["MinimaxWinner", "RegularizedEquilibrium", "minimax_winner", "regularized_equilibrium"]
+__all__ = [
+    "DiscountedSolution",
+    "DiscountedValues",
+    "LinearProgramSolution",
+    "MinimaxWinner",
+    "RegularizedEquilibrium",
+    "SoftSolution",
+    "evaluate_policy",
+    "gauss_seidel",
+    "linear_program",
+    "minimax_winner",
+    "modified_policy_iteration",
+    "policy_iteration",
+    "regularized_equilibrium",
+    "soft_value_iteration",
+    "value_iteration",
+]
