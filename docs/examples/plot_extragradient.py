@@ -111,7 +111,9 @@ for i in range(50):
     unstable += largest > threshold
     stalled += away
     agree += away == (largest > threshold)
-print(f"unstable by theory: {unstable}; still away after {iterations} iterations: {stalled}; both agree in {agree} of 50")
+print(
+    f"unstable by theory: {unstable}; still away after {iterations} iterations: {stalled}; both agree in {agree} of 50"
+)
 
 # %%
 # Where the two disagree, theory promises convergence, but so slowly that 5000 iterations do not see it.

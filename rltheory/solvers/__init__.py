@@ -11,6 +11,7 @@ from rltheory.solvers.discounted import (
     modified_policy_iteration,
     policy_iteration,
     soft_value_iteration,
+    solve,
     value_iteration,
 )
 from rltheory.solvers.equilibrium import (
@@ -35,5 +36,6 @@ __all__ = [
     "policy_iteration",
     "regularized_equilibrium",
     "soft_value_iteration",
+    "solve",
     "value_iteration",
 ]

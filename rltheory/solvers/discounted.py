@@ -5,13 +5,13 @@ role. Iterative methods stop by the span of the last change: if :math:`T v - v` 
 
 .. math:: V^* \in T v + \frac{\gamma}{1 - \gamma} [a, b],
 
-and the midpoint is returned :cite:`macqueen1966`, :cite:`puterman2005`. Where all states soon mix, the span shrinks much
-faster than the distance to :math:`V^*`.
+and the midpoint is returned :cite:`macqueen1966`, :cite:`puterman2005`. Where all states soon mix, the span shrinks
+much faster than the distance to :math:`V^*`.
 """
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import TypeAlias
 
@@ -34,10 +34,15 @@ __all__ = [
     "modified_policy_iteration",
     "policy_iteration",
     "soft_value_iteration",
+    "solve",
     "value_iteration",
 ]
 
+MOST_POLICY_SWEEPS = 100
 LARGEST_FACTORISED = 2_000  # states up to which linear systems are factorised; beyond, they are solved by iteration
+FEW_STATES = 300  # policy iteration takes milliseconds
+PROBE = 20  # sweeps between two looks at how fast the span of the change shrinks
+MANY_SWEEPS = 50  # left to do, more than which modified policy iteration needs less work
 
 
 Improvement: TypeAlias = Callable[[Vector, Vector, float], tuple[Vector, Vector, int]]
@@ -89,8 +94,8 @@ class LinearProgramSolution(DiscountedSolution):
     ----------
     occupancies : array, shape (C,)
         Expected discounted numbers of times that each choice is made, from a uniform first state, as HiGHS returns
-        them: :math:`\sum_{c \in s} x_c = 1/S + \gamma \sum_c x_c p_c(s)` for each state :math:`s`, to about 1e-7. Their sum is
-        :math:`1 / (1 - \gamma)`.
+        them: :math:`\sum_{c \in s} x_c = 1/S + \gamma \sum_c x_c p_c(s)` for each state :math:`s`, to about 1e-7. Their
+        sum is :math:`1 / (1 - \gamma)`.
     """
 
     occupancies: Vector
@@ -178,9 +183,9 @@ def gauss_seidel(mdp: MDP, discount: float, *, accuracy: float = 1e-6) -> Discou
 
 
 def modified_policy_iteration(mdp: MDP, discount: float, *, accuracy: float = 1e-6) -> DiscountedSolution:
-    r"""Solve :math:`V = T V` by backups :math:`T v`, and between them backups :math:`T_\pi v` of the greedy policy alone.
+    r"""Solve :math:`V = T V` by backups, and between them backups :math:`T_\pi v` of the greedy policy alone.
 
-    Their number is not fixed: they stop when the span of their change has fallen to a tenth of that of :math:`T v - v`,
+    The number of the latter is not fixed: they stop when the span of their change has fallen to a tenth of that of :math:`T v - v`,
     after a hundred at the latest.
 
     Parameters, results and errors are those of :func:`value_iteration`.
@@ -195,12 +200,14 @@ def modified_policy_iteration(mdp: MDP, discount: float, *, accuracy: float = 1e
 def _policy_sweeps(operator: BellmanOperator) -> Improvement:
     def sweeps(values: Vector, spare: Vector, span: float) -> tuple[Vector, Vector, int]:
         own = operator.of_policy(operator.policy)
-        for sweep in range(1, 101):
+        spent = 0
+        while spent < MOST_POLICY_SWEEPS:
             lowest, highest = own(values, spare)
             values, spare = spare, values
+            spent += 1
             if highest - lowest <= span / 10:
                 break
-        return values, spare, sweep
+        return values, spare, spent
 
     return sweeps
 
@@ -209,7 +216,8 @@ def policy_iteration(mdp: MDP, discount: float, *, accuracy: float = 1e-6) -> Di
     r"""Solve :math:`V = T V` by evaluating a policy and improving it, in turns.
 
     With up to 2000 states the policy is evaluated exactly, by a factorisation (LAPACK or SuperLU). With more, where
-    factors fill up, it is evaluated by a Krylov method (BiCGSTAB), to a tenth of the error of the present values.
+    factors fill up, it is evaluated by a Krylov method (BiCGSTAB): the span of :math:`T_\pi v - v` has to shrink by a
+    factor :math:`(1 - \gamma) / 2`.
 
     Parameters, results and errors are those of :func:`value_iteration`; a sweep is a backup of all choices.
 
@@ -300,9 +308,9 @@ def linear_program(mdp: MDP, discount: float, *, accuracy: float = 1e-6) -> Line
 def soft_value_iteration(
     mdp: MDP, discount: float, *, temperature: float, reference: ArrayLike | None = None, accuracy: float = 1e-6
 ) -> SoftSolution:
-    r"""Maximise the discounted sum of rewards minus :math:`\tau` times a divergence of each decision, by :math:`v \leftarrow T v`.
+    r"""Solve :math:`V = T V` for the soft operator, which penalises decisions that are far from a reference.
 
-    The soft operator is :math:`(T v)(s) = \tau \log \sum_{c \in s} \mu_c \exp((r_c + \gamma \sum_t p_c(t) v(t)) / \tau)`.
+    It is :math:`(T v)(s) = \tau \log \sum_{c \in s} \mu_c \exp((r_c + \gamma \sum_t p_c(t) v(t)) / \tau)`.
 
     Parameters
     ----------
@@ -347,10 +355,14 @@ def soft_value_iteration(
     """
     discount, accuracy = _discount(discount), positive(accuracy, "accuracy")
     temperature = positive(temperature, "temperature")
-    log_reference = np.zeros(mdp.choices) if reference is None else np.log(_policy(mdp, reference, "reference"))
-    if not np.isfinite(log_reference).all():
-        (choice,) = first_index(~np.isfinite(log_reference))
-        raise ValueError(f"reference[{choice}] is 0; every probability must be > 0")
+    if reference is None:
+        log_reference = np.zeros(mdp.choices)
+    else:
+        probabilities = _policy(mdp, reference, "reference")
+        if not probabilities.all():
+            (choice,) = first_index(probabilities == 0)
+            raise ValueError(f"reference[{choice}] is 0; every probability must be > 0")
+        log_reference = np.log(probabilities)
 
     def nothing(values: Vector, spare: Vector, span: float) -> tuple[Vector, Vector, int]:
         return values, spare, 0
@@ -420,6 +432,58 @@ def evaluate_policy(mdp: MDP, policy: ArrayLike, discount: float, *, accuracy: f
         return DiscountedValues(values=frozen(values), error=error, method=method, sweeps=sweeps + 1)
 
 
+def solve(mdp: MDP, discount: float, *, accuracy: float = 1e-6) -> DiscountedSolution:
+    r"""Solve :math:`V = T V` by the method that suits the process, which the result names, with the reason.
+
+    Up to 300 states it is policy iteration. Larger processes start with value iteration; where the span of its change
+    is seen to shrink slowly, modified policy iteration goes on from there.
+
+    Parameters, results and errors are those of :func:`value_iteration`.
+
+    Examples
+    --------
+    >>> from rltheory.problems import TabularMDP
+    >>> mdp = TabularMDP([[[0.5, 0.5], [0, 1]], [[0, 1], [0, 1]]], [[5, 10], [-1, 0]],
+    ...                  allowed=[[True, True], [True, False]])
+    >>> solution = solve(mdp, 0.95)
+    >>> solution.values.round(4), solution.method, solution.reason
+    (array([ -8.5714, -20.    ]), 'policy iteration', 'few states')
+    """
+    if mdp.states <= FEW_STATES:
+        return replace(policy_iteration(mdp, discount, accuracy=accuracy), reason="few states")
+    discount, accuracy = _discount(discount), positive(accuracy, "accuracy")
+    with sign_of_life(f"solution of {mdp}"), Workers(mdp) as workers:
+        operator = BellmanOperator.of(mdp, discount, workers)
+        choice = _Choice(operator, accuracy)
+        values, error, sweeps = _iterate(operator, np.zeros(mdp.states), accuracy, choice)
+        return _solution(operator, values, error, choice.method, sweeps, choice.reason)
+
+
+class _Choice:
+    """Value iteration, until the span of its change is seen to shrink slowly; then modified policy iteration."""
+
+    def __init__(self, operator: BellmanOperator, accuracy: float) -> None:
+        self.method = "value iteration"
+        self.reason = f"fewer than {PROBE} sweeps sufficed"
+        self._policy_sweeps = _policy_sweeps(operator)
+        self._target = 2 * accuracy * (1 - operator.discount) / max(operator.discount, 0.5)
+        self._spans: list[float] = []
+
+    def __call__(self, values: Vector, spare: Vector, span: float) -> tuple[Vector, Vector, int]:
+        if self.method == "modified policy iteration":
+            return self._policy_sweeps(values, spare, span)
+        self._spans.append(span)
+        if len(self._spans) % PROBE == 0 and span > self._target:
+            factor = (span / self._spans[-PROBE // 2]) ** (2 / PROBE)
+            left = math.log(self._target / span) / math.log(factor) if factor < 1 else math.inf
+            self.reason = (
+                f"the span of the change shrank by a factor {factor:.3g} a sweep, after {len(self._spans)} sweeps"
+            )
+            if left > MANY_SWEEPS:
+                self.method = "modified policy iteration"
+        return values, spare, 0
+
+
 def _solve(
     mdp: MDP,
     discount: float,
@@ -457,17 +521,18 @@ def _iterate(
 
     The span of the change of plain backups shrinks by the discount at every step, until rounding takes over; methods
     with improvements may pause, yet not for long. Nothing more is to be expected after some multiple of the horizon.
+    Where sums of laws differ from 1, centring leaves an error, which the next one reduces.
     """
     out = np.empty_like(values)
     gain = operator.discount / (1 - operator.discount)
     patience = 10 + math.ceil(2 / (1 - operator.discount))
-    narrowest, narrowest_at, sweeps = math.inf, 0, 0
+    narrowest, least_error, progress_at, sweeps = math.inf, math.inf, 0, 0
     for step in count():
         lowest, highest = operator(values, out)
         sweeps += 1
         if highest - lowest < narrowest:
-            narrowest, narrowest_at = highest - lowest, step
-        stuck = step - narrowest_at >= patience
+            narrowest, progress_at = highest - lowest, step
+        stuck = step - progress_at >= patience
         if stuck or gain * (highest - lowest) / 2 <= accuracy:
             centred = out + gain * (lowest + highest) / 2
             error, floor = operator.certificate(centred, values)
@@ -476,6 +541,9 @@ def _iterate(
                 return centred, error, sweeps
             if stuck or floor > accuracy:
                 _require(error, accuracy)
+            if error < least_error:
+                least_error, progress_at = error, step
+            out = centred
         values, out, spent = improve(out, values, highest - lowest)
         sweeps += spent
     raise AssertionError
@@ -483,7 +551,9 @@ def _iterate(
 
 def _require(error: float, accuracy: float) -> None:
     if error > accuracy:
-        raise ArithmeticError(f"accuracy {accuracy:.3g} is out of reach: float64 certifies an error of {error:.3g} here")
+        raise ArithmeticError(
+            f"accuracy {accuracy:.3g} is out of reach: float64 certifies an error of {error:.3g} here"
+        )
 
 
 def _krylov(operator: BellmanOperator) -> Improvement:
@@ -494,12 +564,17 @@ def _krylov(operator: BellmanOperator) -> Improvement:
 
 
 def _corrected(own: BellmanOperator, values: Vector, spare: Vector) -> tuple[Vector, Vector, int]:
-    r"""Add the solution of :math:`(I - \gamma P_\pi) \delta = T_\pi v - v` to the values, to a tenth of its size."""
+    r"""Solve :math:`v = T_\pi v` until the span of :math:`T_\pi v - v` has shrunk by a factor :math:`(1 - \gamma) / 2`.
+
+    Coarser evaluations can make inexact policy iteration diverge. BiCGSTAB does most of it, and bounds another norm;
+    plain sweeps do the rest, or all of it where BiCGSTAB breaks down.
+    """
     from scipy.sparse.linalg import LinearOperator, bicgstab
 
+    horizon = 1 / (1 - own.discount)
     lowest, highest = own(values, spare)
-    shift = (lowest + highest) / (2 * (1 - own.discount))
-    residual = spare - values - (lowest + highest) / 2
+    target = (highest - lowest) / (2 * horizon)
+    centre = (lowest + highest) / 2
     homogeneous = own.without_rewards()
     sweeps = 1
 
@@ -511,9 +586,17 @@ def _corrected(own: BellmanOperator, values: Vector, spare: Vector) -> tuple[Vec
         return direction - image
 
     system = LinearOperator((values.size, values.size), matvec=apply, dtype=np.float64)
-    correction, _ = bicgstab(system, residual, rtol=0.1, atol=0.0, maxiter=1_000)
-    # Whatever has come of it, the next backup judges.
-    return values + shift + correction, spare, sweeps
+    with np.errstate(all="ignore"):  # of a breakdown, which shows in the result
+        correction, _ = bicgstab(system, spare - values - centre, rtol=0.2 / horizon, atol=0.0, maxiter=300)
+    if np.isfinite(correction).all():
+        values += correction + horizon * centre
+    for _ in range(math.ceil(10 * horizon)):
+        lowest, highest = own(values, spare)
+        values, spare = spare, values
+        sweeps += 1
+        if highest - lowest <= target:
+            break
+    return values, spare, sweeps
 
 
 def _evaluated(own: BellmanOperator, accuracy: float) -> tuple[Vector, int]:
@@ -536,7 +619,7 @@ def _factorised(own: BellmanOperator) -> Vector:
         factors = lu_factor(np.eye(states) - own.discount * arrays.transitions)
 
         def solve_system(right: Vector) -> Vector:
-            return lu_solve(factors, right)
+            return np.asarray(lu_solve(factors, right))
     else:
         from scipy.sparse import csr_array, eye_array
         from scipy.sparse.linalg import splu
@@ -569,9 +652,7 @@ def _operator_of(mdp: MDP, policy: ArrayLike, discount: float, workers: Workers)
         arrays = SparseArrays(first_choice, rewards, pointers, columns, laws.data)
         terms = int(np.diff(laws.indptr).max())
     # Mixed rewards and laws are rounded: each is a sum of at most as many products as there are choices in a state.
-    return BellmanOperator(
-        arrays, discount, sum_deviation=deviation, terms=terms + most_choices + 2, workers=workers
-    )
+    return BellmanOperator(arrays, discount, sum_deviation=deviation, terms=terms + most_choices + 2, workers=workers)
 
 
 def _choices(mdp: MDP, choices: Indices) -> Indices:
