@@ -185,8 +185,8 @@ def gauss_seidel(mdp: MDP, discount: float, *, accuracy: float = 1e-6) -> Discou
 def modified_policy_iteration(mdp: MDP, discount: float, *, accuracy: float = 1e-6) -> DiscountedSolution:
     r"""Solve :math:`V = T V` by backups, and between them backups :math:`T_\pi v` of the greedy policy alone.
 
-    The number of the latter is not fixed: they stop when the span of their change has fallen to a tenth of that of :math:`T v - v`,
-    after a hundred at the latest.
+    The latter stop when the span of their change has fallen to a tenth of that of :math:`T v - v`, and
+    after a hundred sweeps at the latest.
 
     Parameters, results and errors are those of :func:`value_iteration`.
 
