@@ -71,8 +71,9 @@ def _compiled_expectation(arrays: Any, choice: Any, values: Any) -> Any:
         return dense
 
     def sparse(arrays: Any, choice: Any, values: Any) -> Any:
+        row = np.uint64(choice)
         total = 0.0
-        for entry in range(arrays.first_entry[choice], arrays.first_entry[choice + 1]):
+        for entry in range(arrays.first_entry[row], arrays.first_entry[row + np.uint64(1)]):
             total += arrays.probabilities[entry] * values[arrays.successors[entry]]
         return total
 

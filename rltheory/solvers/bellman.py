@@ -26,7 +26,7 @@ from rltheory.problems.mdp import MDP, DenseArrays, Indices, SparseArrays, expec
 
 __all__ = ["BellmanOperator", "SoftBellmanOperator", "Workers", "back_up_in_place"]
 
-ENTRIES_PER_THREAD = 200_000  # the work of some 200 us, several times what starting and joining a thread's share takes
+ENTRIES_PER_THREAD = 100_000  # some 100 us of work, twice what it takes to start and join a thread's share
 SMALLEST = float(np.finfo(np.float64).smallest_subnormal)  # largest error of a product that underflows
 
 Range: TypeAlias = tuple[float, float]
@@ -45,15 +45,31 @@ def back_up(
     """Write the backups of states `start` to `stop - 1`, and their best choices; return the range of the changes."""
     first_choice, rewards = arrays.first_choice, arrays.rewards
     lowest, highest = np.inf, -np.inf
-    for state in range(start, stop):
-        best, chosen = -np.inf, first_choice[state]
-        for choice in range(first_choice[state], first_choice[state + 1]):
+    for state in range(np.uint64(start), np.uint64(stop)):
+        best, chosen = -np.inf, np.uint64(0)
+        for choice in range(np.uint64(first_choice[state]), np.uint64(first_choice[state + np.uint64(1)])):
             value = rewards[choice] + discount * expectation(arrays, choice, values)
             if value > best:
                 best, chosen = value, choice
         change = best - values[state]
         out[state], policy[state] = best, chosen
-        lowest, highest = min(lowest, change), max(highest, change)
+        lowest = change if change < lowest else lowest
+        highest = change if change > highest else highest
+    return lowest, highest
+
+
+@kernel
+def back_up_policy(
+    arrays: DenseArrays | SparseArrays, discount: float, values: Vector, out: Vector, start: int, stop: int
+) -> tuple[float, float]:
+    """Do the same for a process of one choice in each state, which has the number of its state."""
+    rewards = arrays.rewards
+    lowest, highest = np.inf, -np.inf
+    for state in range(np.uint64(start), np.uint64(stop)):
+        out[state] = rewards[state] + discount * expectation(arrays, state, values)
+        change = out[state] - values[state]
+        lowest = change if change < lowest else lowest
+        highest = change if change > highest else highest
     return lowest, highest
 
 
@@ -61,9 +77,9 @@ def back_up(
 def back_up_in_place(arrays: DenseArrays | SparseArrays, discount: float, values: Vector) -> None:
     """Back up one state after the other, each with the newest values."""
     first_choice, rewards = arrays.first_choice, arrays.rewards
-    for state in range(values.size):
+    for state in range(np.uint64(values.size)):
         best = -np.inf
-        for choice in range(first_choice[state], first_choice[state + 1]):
+        for choice in range(np.uint64(first_choice[state]), np.uint64(first_choice[state + np.uint64(1)])):
             best = max(best, rewards[choice] + discount * expectation(arrays, choice, values))
         values[state] = best
 
@@ -185,7 +201,8 @@ class BellmanOperator:
     ) -> None:
         self.arrays, self.discount, self.terms, self.workers = arrays, discount, terms, workers
         self.sum_deviation = sum_deviation
-        self.policy = np.empty(arrays.first_choice.size - 1, dtype=np.int64)  # choices of the last backup
+        self.policy = np.arange(arrays.first_choice.size - 1)  # choices of the last backup
+        self._is_policy = self.policy.size == arrays.rewards.size
         self.work = entries(arrays)
         # Four unit roundoffs cover the arithmetic of this line and of the divisions by its result.
         self.slack = 1.0 - discount * (1.0 + sum_deviation) - 4 * UNIT_ROUNDOFF
@@ -224,6 +241,8 @@ class BellmanOperator:
         """Write the backup of `values` to `out` and its choices to `policy`; return the range of the changes."""
 
         def share(start: int, stop: int) -> Range:
+            if self._is_policy:
+                return back_up_policy(self.arrays, self.discount, values, out, start, stop)
             return back_up(self.arrays, self.discount, values, out, self.policy, start, stop)
 
         return self._finite(self.workers.sweep(share, values.size, self.work))
@@ -253,7 +272,9 @@ class BellmanOperator:
     def certificate(self, values: Vector, spare: Vector) -> tuple[float, float]:
         """Bound on the distance of `values` to the fixed point, by one backup, and rounding's share in it."""
         lowest, highest = self(values, spare)
-        rounding = self.rounding(float(np.abs(values).max()))
+        magnitude = float(np.abs(values).max())
+        self._finite((-magnitude, magnitude))
+        rounding = self.rounding(magnitude)
         residual = max(abs(lowest), abs(highest))
         inflation = 1 + 16 * UNIT_ROUNDOFF
         return inflation * (residual + rounding) / self.slack, inflation * rounding / self.slack

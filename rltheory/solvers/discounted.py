@@ -550,7 +550,7 @@ def _iterate(
 
 
 def _require(error: float, accuracy: float) -> None:
-    if error > accuracy:
+    if not error <= accuracy:
         raise ArithmeticError(
             f"accuracy {accuracy:.3g} is out of reach: float64 certifies an error of {error:.3g} here"
         )
