@@ -86,15 +86,15 @@ def race(work: str, mdp: MDP, discount: float, limit: Limit | None, methods: tup
             laws.indices, laws.indptr = laws.indices.astype(np.int32), laws.indptr.astype(np.int32)
             choices = np.arange(mdp.choices)
             process = quantecon.DiscreteDP(mdp.rewards, laws, discount, mdp.state_of_choice, choices % actions)
-        for method in methods:
-            contenders.append(
-                Contender(
-                    f"QuantEcon {method}",
-                    # It promises half of epsilon.
-                    lambda method=method: process.solve(method=method, epsilon=2 * ACCURACY, max_iter=100_000).v,
-                    close,
-                )
+        contenders += [
+            Contender(
+                f"QuantEcon {method}",
+                # It promises half of epsilon.
+                lambda method=method: process.solve(method=method, epsilon=2 * ACCURACY, max_iter=100_000).v,
+                close,
             )
+            for method in methods
+        ]
     return Race(work, contenders, limit, rounds=rounds)
 
 

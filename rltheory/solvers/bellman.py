@@ -46,7 +46,8 @@ def back_up(
     first_choice, rewards = arrays.first_choice, arrays.rewards
     lowest, highest = np.inf, -np.inf
     for state in range(np.uint64(start), np.uint64(stop)):
-        best, chosen = -np.inf, np.uint64(0)
+        best = -np.inf
+        chosen: Any = np.uint64(0)
         for choice in range(np.uint64(first_choice[state]), np.uint64(first_choice[state + np.uint64(1)])):
             value = rewards[choice] + discount * expectation(arrays, choice, values)
             if value > best:

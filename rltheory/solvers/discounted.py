@@ -12,8 +12,9 @@ much faster than the distance to :math:`V^*`.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import count
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -42,7 +43,8 @@ MOST_POLICY_SWEEPS = 100
 LARGEST_FACTORISED = 2_000  # states up to which linear systems are factorised; beyond, they are solved by iteration
 FEW_STATES = 300  # policy iteration takes milliseconds
 PROBE = 20  # sweeps between two looks at how fast the span of the change shrinks
-MANY_SWEEPS = 50  # left to do, more than which modified policy iteration needs less work
+MANY_SWEEPS = 50  # left to do: beyond, modified policy iteration needs less work
+SETTLED = 0.01  # share of states with a new choice, below which accurate evaluations pay
 
 
 Improvement: TypeAlias = Callable[[Vector, Vector, float], tuple[Vector, Vector, int]]
@@ -436,7 +438,8 @@ def solve(mdp: MDP, discount: float, *, accuracy: float = 1e-6) -> DiscountedSol
     r"""Solve :math:`V = T V` by the method that suits the process, which the result names, with the reason.
 
     Up to 300 states it is policy iteration. Larger processes start with value iteration; where the span of its change
-    is seen to shrink slowly, modified policy iteration goes on from there.
+    is seen to shrink slowly, modified policy iteration goes on from there, and once the policy changes in few states,
+    policy iteration with Krylov evaluation ends it.
 
     Parameters, results and errors are those of :func:`value_iteration`.
 
@@ -460,28 +463,40 @@ def solve(mdp: MDP, discount: float, *, accuracy: float = 1e-6) -> DiscountedSol
 
 
 class _Choice:
-    """Value iteration, until the span of its change is seen to shrink slowly; then modified policy iteration."""
+    """Improvements from one method after the other, as the process turns out to be slow."""
 
     def __init__(self, operator: BellmanOperator, accuracy: float) -> None:
         self.method = "value iteration"
-        self.reason = f"fewer than {PROBE} sweeps sufficed"
-        self._policy_sweeps = _policy_sweeps(operator)
+        self.reason = f"no more than {PROBE} sweeps were needed"
+        self._operator = operator
+        self._policy_sweeps, self._krylov = _policy_sweeps(operator), _krylov(operator)
         self._target = 2 * accuracy * (1 - operator.discount) / max(operator.discount, 0.5)
         self._spans: list[float] = []
+        self._policy = operator.policy.copy()
 
     def __call__(self, values: Vector, spare: Vector, span: float) -> tuple[Vector, Vector, int]:
-        if self.method == "modified policy iteration":
+        if self.method == "value iteration":
+            self._look(span)
+            return values, spare, 0
+        # While the policy still changes in many states, an accurate evaluation of it is wasted.
+        changed = np.count_nonzero(self._operator.policy != self._policy)
+        self._policy[:] = self._operator.policy
+        if changed > SETTLED * self._policy.size:
             return self._policy_sweeps(values, spare, span)
+        if self.method == "modified policy iteration":
+            self.method = "policy iteration with Krylov evaluation"
+            self.reason += f"; then the policy changed in {changed} states only"
+        return self._krylov(values, spare, span)
+
+    def _look(self, span: float) -> None:
         self._spans.append(span)
-        if len(self._spans) % PROBE == 0 and span > self._target:
-            factor = (span / self._spans[-PROBE // 2]) ** (2 / PROBE)
-            left = math.log(self._target / span) / math.log(factor) if factor < 1 else math.inf
-            self.reason = (
-                f"the span of the change shrank by a factor {factor:.3g} a sweep, after {len(self._spans)} sweeps"
-            )
-            if left > MANY_SWEEPS:
-                self.method = "modified policy iteration"
-        return values, spare, 0
+        if len(self._spans) % PROBE or span <= self._target:
+            return
+        factor = (span / self._spans[-PROBE // 2]) ** (2 / PROBE)
+        left = math.log(self._target / span) / math.log(factor) if factor < 1 else math.inf
+        self.reason = f"the span of the change shrank by a factor {factor:.3g} a sweep after {len(self._spans)} sweeps"
+        if left > MANY_SWEEPS:
+            self.method = "modified policy iteration"
 
 
 def _solve(
@@ -586,7 +601,9 @@ def _corrected(own: BellmanOperator, values: Vector, spare: Vector) -> tuple[Vec
         return direction - image
 
     system = LinearOperator((values.size, values.size), matvec=apply, dtype=np.float64)
-    with np.errstate(all="ignore"):  # of a breakdown, which shows in the result
+    # A breakdown shows in the result. One thread: idle ones of BLAS would take the cores from the backups, and the
+    # last bits would depend on their number.
+    with np.errstate(all="ignore"), _blas().limit(limits=1, user_api="blas"):
         correction, _ = bicgstab(system, spare - values - centre, rtol=0.2 / horizon, atol=0.0, maxiter=300)
     if np.isfinite(correction).all():
         values += correction + horizon * centre
@@ -597,6 +614,13 @@ def _corrected(own: BellmanOperator, values: Vector, spare: Vector) -> tuple[Vec
         if highest - lowest <= target:
             break
     return values, spare, sweeps
+
+
+@cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _evaluated(own: BellmanOperator, accuracy: float) -> tuple[Vector, int]:
