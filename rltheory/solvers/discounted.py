@@ -296,7 +296,7 @@ def linear_program(mdp: MDP, discount: float, *, accuracy: float = 1e-6) -> Line
         order = np.lexsort((occupancies, mdp.state_of_choice))  # by state, the most frequent choice last
         values, _ = _evaluated(operator.of_policy(order[mdp.first_choice[1:] - 1]), accuracy)
         error, _ = operator.certificate(values, np.empty(mdp.states))
-        _require(error, accuracy)
+        _require(error, accuracy, by="the policy of HiGHS")
         return LinearProgramSolution(
             values=frozen(values),
             policy=_frozen(operator.policy),
@@ -564,10 +564,10 @@ def _iterate(
     raise AssertionError
 
 
-def _require(error: float, accuracy: float) -> None:
+def _require(error: float, accuracy: float, *, by: str = "float64") -> None:
     if not error <= accuracy:
         raise ArithmeticError(
-            f"accuracy {accuracy:.3g} is out of reach: float64 certifies an error of {error:.3g} here"
+            f"accuracy {accuracy:.3g} is out of reach: {by} certifies an error of {error:.3g} here"
         )
 
 
