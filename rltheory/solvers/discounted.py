@@ -566,9 +566,7 @@ def _iterate(
 
 def _require(error: float, accuracy: float, *, by: str = "float64") -> None:
     if not error <= accuracy:
-        raise ArithmeticError(
-            f"accuracy {accuracy:.3g} is out of reach: {by} certifies an error of {error:.3g} here"
-        )
+        raise ArithmeticError(f"accuracy {accuracy:.3g} is out of reach: {by} certifies an error of {error:.3g} here")
 
 
 def _krylov(operator: BellmanOperator) -> Improvement:
