@@ -28,6 +28,7 @@ Matrix: TypeAlias = NDArray[np.float64]
 Times: TypeAlias = NDArray[np.int64]
 
 SUM_TOLERANCE = 1e-9
+UNIT_ROUNDOFF = float(np.finfo(np.float64).eps) / 2
 
 
 def positive(value: Any, name: str) -> float:

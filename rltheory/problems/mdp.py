@@ -21,7 +21,8 @@ import numpy as np
 from numba.extending import overload
 from numpy.typing import ArrayLike, NDArray
 
-from rltheory.arrays import SUM_TOLERANCE, Array, Matrix, Vector, first_index, float_array, frozen
+from rltheory.arrays import SUM_TOLERANCE, UNIT_ROUNDOFF, Array, Matrix, Vector, first_index, float_array, frozen
+from rltheory.jit import kernel
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -70,12 +71,22 @@ def _compiled_expectation(arrays: Any, choice: Any, values: Any) -> Any:
         return dense
 
     def sparse(arrays: Any, choice: Any, values: Any) -> Any:
+        row = np.uint64(choice)
         total = 0.0
-        for entry in range(arrays.first_entry[choice], arrays.first_entry[choice + 1]):
+        for entry in range(arrays.first_entry[row], arrays.first_entry[row + np.uint64(1)]):
             total += arrays.probabilities[entry] * values[arrays.successors[entry]]
         return total
 
     return sparse
+
+
+@kernel
+def _largest_deviation(arrays: DenseArrays | SparseArrays, ones: Vector) -> float:
+    """Largest deviation from 1 of the expected value of 1."""
+    deviation = 0.0
+    for choice in range(arrays.rewards.size):
+        deviation = max(deviation, abs(expectation(arrays, choice, ones) - 1.0))
+    return deviation
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -127,6 +138,16 @@ class MDP(ABC):
     @abstractmethod
     def transition_matrix(self) -> "Matrix | csr_array":
         """Transition laws, one row for each choice, shape (C, S)."""
+
+    @property
+    @abstractmethod
+    def most_successors(self) -> int:
+        """Number of terms, at most, in the expected value of a next state."""
+
+    @cached_property
+    def sum_deviation(self) -> float:
+        """Bound on how far the sum of any law is from 1, the rounding of its computation included."""
+        return _largest_deviation(self.arrays, np.ones(self.states)) + 2 * self.most_successors * UNIT_ROUNDOFF
 
     @cached_property
     def digest(self) -> str:
@@ -257,6 +278,11 @@ class TabularMDP(MDP):
         """Transition laws, one row for each choice, shape (C, S)."""
         return self.arrays.transitions
 
+    @property
+    def most_successors(self) -> int:
+        """Number of terms, at most, in the expected value of a next state."""
+        return self.states
+
 
 class SparseMDP(MDP):
     r"""A Markov decision process with sparse transition laws, in the form of compressed rows.
@@ -353,6 +379,11 @@ class SparseMDP(MDP):
         arrays = self.arrays
         columns, pointers = arrays.successors.astype(np.int64), arrays.first_entry.astype(np.int64)
         return csr_array((arrays.probabilities, columns, pointers), shape=(self.choices, self.states))
+
+    @cached_property
+    def most_successors(self) -> int:
+        """Number of terms, at most, in the expected value of a next state."""
+        return int(np.diff(self.arrays.first_entry).max())
 
     @classmethod
     def from_tabular(cls, mdp: TabularMDP) -> Self:

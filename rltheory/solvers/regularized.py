@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rltheory.arrays import Matrix, Vector, frozen, positive
+from rltheory.arrays import UNIT_ROUNDOFF, Matrix, Vector, frozen, positive
 from rltheory.jit import kernel
 from rltheory.problems import PreferenceGame
 from rltheory.problems.preference_game import query
@@ -15,8 +15,6 @@ from rltheory.progress import sign_of_life
 from rltheory.simplex import copy_to, log_distribution, mix, prox
 
 __all__ = ["RegularizedEquilibrium", "regularized_equilibrium"]
-
-UNIT_ROUNDOFF = float(np.finfo(np.float64).eps) / 2
 
 
 @dataclass(frozen=True)
