@@ -35,6 +35,8 @@ from .algorithms import self_play_gradient as self_play_gradient
 from .problems import ContextualGame as ContextualGame
 from .problems import LargeGame as LargeGame
 from .problems import PreferenceGame as PreferenceGame
+from .problems import SparseMDP as SparseMDP
+from .problems import TabularMDP as TabularMDP
 from .problems import TrajectoryGame as TrajectoryGame
 from .solvers import approximate_minimax_winner as approximate_minimax_winner
 from .solvers import minimax_winner as minimax_winner

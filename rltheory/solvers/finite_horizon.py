@@ -15,12 +15,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rltheory.arrays import SUM_TOLERANCE, Array, Matrix, Vector, fraction, frozen, positive
+from rltheory.arrays import SUM_TOLERANCE, UNIT_ROUNDOFF, Array, Matrix, Vector, fraction, frozen, positive
 from rltheory.jit import reordering_kernel
 from rltheory.problems.finite_horizon import FiniteHorizonMDP
 from rltheory.problems.mdp import MDP, DenseArrays, Indices, SparseArrays, expectation
 from rltheory.problems.policies import checked_policy
-from rltheory.solvers.equilibrium import UNIT_ROUNDOFF
 
 __all__ = [
     "FiniteHorizonEvaluation",

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rltheory.arrays import Matrix, Vector, fraction, frozen
+from rltheory.arrays import UNIT_ROUNDOFF, Matrix, Vector, fraction, frozen
 from rltheory.problems.mdp import MDP
 from rltheory.problems.policies import checked_policy
-from rltheory.solvers.equilibrium import UNIT_ROUNDOFF
 from rltheory.solvers.finite_horizon import (
     LARGEST_SUM,
     SMALLEST,

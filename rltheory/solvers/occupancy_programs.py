@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rltheory.arrays import Matrix, Vector, float_array, frozen, not_negative
+from rltheory.arrays import UNIT_ROUNDOFF, Matrix, Vector, float_array, frozen, not_negative
 from rltheory.problems.mdp import MDP
 from rltheory.progress import sign_of_life
-from rltheory.solvers.equilibrium import UNIT_ROUNDOFF
 from rltheory.solvers.finite_horizon import LARGEST_SUM, backup_rounding, longest_law
 from rltheory.solvers.occupancy import checked_discount, contraction_modulus, discounted_occupancy
 
