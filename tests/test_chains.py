@@ -166,7 +166,12 @@ def test_gamblers_ruin():
         np.testing.assert_allclose(stationary_laws(chain).absorption[:, 1], k / 20, atol=1e-13)
         np.testing.assert_allclose(hitting_times(chain, [0, 20]).times, k * (20 - k), rtol=1e-12)
         assert np.isinf(hitting_times(chain, 20).times[:-1]).all()
-        np.testing.assert_allclose(gain_and_bias(chain, np.eye(21)[20]).gain, k / 20, atol=1e-13)
+        found = gain_and_bias(chain, np.eye(21)[20])
+        for s in k:
+            assert Fraction(float(found.lower[s])) <= Fraction(int(s), 20) <= Fraction(float(found.upper[s]))
+        # Inside, the bounds also pay for the residual there, times as many steps.
+        for below in (found.gain - found.lower, found.upper - found.gain):
+            assert 10 * below[20] < below[10] < 1e-10
 
 
 def test_a_drift_that_leaves_the_first_state_once_in_1e40_steps():
@@ -284,6 +289,12 @@ def test_unichain_needs_two_disjoint_cycles_to_fail():
         here = np.arange(states)
         laws = np.stack([np.eye(states)[(here + 1) % states], np.eye(states)[(here - 1) % states]], axis=1)
         assert is_unichain(TabularMDP(laws, np.zeros((states, 2)))) is expected
+
+
+def test_components_are_numbered_by_their_first_states():
+    """Whatever order the search for strongly connected components takes."""
+    mdp = TabularMDP(np.eye(4)[[2, 1, 2, 2]][:, None], np.zeros((4, 1)))
+    assert end_components(mdp).component.tolist() == [-1, 0, 1, -1]
 
 
 def test_listed_zeros_lead_nowhere():
