@@ -20,7 +20,7 @@ __all__ = ["catalogue", "find"]
 
 @cache
 def catalogue() -> dict[str, Theorem[Any]]:
-    """All theorems by name, group by group in the order of their files.
+    """All theorems by name, group by group; groups and their theorems in the order of the files.
 
     Raises
     ------
@@ -36,7 +36,8 @@ def catalogue() -> dict[str, Theorem[Any]]:
     for theorem in _walk():
         if found.setdefault(theorem.name, theorem) is not theorem:
             raise ValueError(f"two theorems are called {theorem.name!r}")
-    return found
+    groups = list(dict.fromkeys(theorem.group for theorem in found.values()))
+    return dict(sorted(found.items(), key=lambda item: groups.index(item[1].group)))
 
 
 def _walk() -> Iterator[Theorem[Any]]:

@@ -38,7 +38,7 @@ class Standing(StrEnum):
 
     SEEN = "stated in the paper"
     DERIVED = "derived here, with proof"
-    RECALLED = "recalled, constants unverified"
+    RECALLED = "recalled, unverified"
     CLAIMED = "claimed by whoever wrote it down"
 
 
