@@ -470,7 +470,7 @@ def _print_table(verdicts: "list[Verdict]", *, every: bool) -> None:
 
 
 def _tightness(verdict: "Verdict") -> str:
-    if verdict.worst_time is None:
+    if verdict.worst_time is None or verdict.card.kind == "existence":
         return ""
     return f"= {verdict.discrepancy:.0e}" if verdict.card.kind == "identity" else f"{verdict.tightness:.5f}"
 
