@@ -2,6 +2,7 @@
 
 from itertools import product
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -124,11 +125,11 @@ def test_rewards_by_occupancy_are_the_return(data, problem):
 @settings(max_examples=50)
 @given(problem=problems(), discount=discounts, temperature=st.sampled_from([1e-2, 0.3, 5.0]))
 def test_soft_induction_in_forty_digits(problem, discount, temperature):
-    import mpmath
+    def number(q):
+        return mpmath.mpf(q.numerator) / q.denominator if hasattr(q, "numerator") else q
 
     with mpmath.workdps(40):
         tau = mpmath.mpf(temperature)
-        number = lambda q: mpmath.mpf(q.numerator) / q.denominator if hasattr(q, "numerator") else q  # noqa: E731
 
         def soft_maximum(stage, choices, q):
             return tau * mpmath.log(sum(mpmath.exp(number(x) / tau) for x in q))
