@@ -1,7 +1,6 @@
 """Average rewards and diameters against enumeration in rational arithmetic, published answers and each other."""
 
 import json
-import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -22,11 +21,12 @@ from rltheory.solvers import (
     relative_value_iteration,
 )
 from tests import exact_chains as exact
+from tests.elsewhere import elsewhere
 
 ANSWERS = json.loads((Path(__file__).parent / "data" / "average_reward.json").read_text(encoding="utf-8"))
 
 # Answers whose licence forbids copies are read where they are at hand.
-ELSEWHERE = Path(os.environ["RLTHEORY_DATA"]) / "peers" if "RLTHEORY_DATA" in os.environ else None
+ELSEWHERE = elsewhere("peers")
 LONG_RUN = json.loads((ELSEWHERE / "long_run_average_multichain.json").read_text("utf-8")) if ELSEWHERE else []
 ABSENT = pytest.param({}, marks=pytest.mark.skip(reason="RLTHEORY_DATA names no folder of answers not to be copied"))
 

@@ -1,9 +1,7 @@
 """Decision processes of the literature against their published tables and answers."""
 
 import json
-import os
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,10 +12,11 @@ from rltheory import instances
 from rltheory.problems import FiniteHorizonMDP, SparseMDP, deterministic_policy
 from rltheory.simulation import stream
 from rltheory.solvers import backward_induction
+from tests.elsewhere import elsewhere
 from tests.exact_mdps import exact, exact_laws
 
 # Tables of the same processes, made elsewhere, are compared where they are at hand.
-ELSEWHERE = Path(os.environ["RLTHEORY_DATA"]) / "mdp" if "RLTHEORY_DATA" in os.environ else None
+ELSEWHERE = elsewhere("mdp")
 
 
 def gain(mdp, policy):

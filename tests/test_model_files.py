@@ -1,6 +1,5 @@
 """Files of processes: what is read is what was written, and what is wrong is refused with file, line and rule."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +7,10 @@ import pytest
 
 from rltheory.problems import ExplicitModel, SparseMDP, TabularMDP, read_drn, read_npz, read_prism, write_drn
 from rltheory.solvers import reach_probability, reward_until
+from tests.elsewhere import elsewhere
 
 BENCHMARKS = sorted((Path(__file__).parent / "data" / "qvbs").glob("*.npz"))
-ELSEWHERE = Path(os.environ["RLTHEORY_DATA"]) if "RLTHEORY_DATA" in os.environ else None
+ELSEWHERE = elsewhere()
 ABSENT = pytest.param("", marks=pytest.mark.skip(reason="RLTHEORY_DATA names no folder with further archives"))
 FURTHER = sorted([*ELSEWHERE.glob("qvbs/*.npz"), *ELSEWHERE.glob("mdp/*.npz")]) if ELSEWHERE else [ABSENT]
 

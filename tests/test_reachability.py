@@ -3,7 +3,6 @@
 import itertools
 import json
 import math
-import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,9 +17,10 @@ from rltheory.problems import SparseMDP, TabularMDP, read_npz
 from rltheory.simulation import stream
 from rltheory.solvers import maximal_end_components, reach_probability, reward_until
 from rltheory.solvers.reachability import _strong_components
+from tests.elsewhere import elsewhere
 
 HERE = Path(__file__).parent / "data" / "qvbs"
-ELSEWHERE = Path(os.environ["RLTHEORY_DATA"]) / "qvbs" if "RLTHEORY_DATA" in os.environ else None
+ELSEWHERE = elsewhere("qvbs")
 ABSENT = pytest.param(HERE, "", "", marks=pytest.mark.skip(reason="RLTHEORY_DATA names no folder with further models"))
 
 

@@ -1,7 +1,6 @@
 """Equilibria against exact answers, independent solvers and invariances."""
 
 import json
-import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -28,15 +27,16 @@ from rltheory.instances import (
 from rltheory.measures import exploitability, regularized_exploitability
 from rltheory.simulation import stream
 from rltheory.strategies import adverse_games
+from tests.elsewhere import elsewhere
 from tests.strategies import betas, games, policies
 
 ANSWERS = json.loads((Path(__file__).parent / "data" / "known_answers.json").read_text(encoding="utf-8"))
 
 # Games whose licences forbid copies are tested where they are at hand: a folder of such tables with an index.json.
-ELSEWHERE = Path(os.environ["RLTHEORY_GAMES"]) if "RLTHEORY_GAMES" in os.environ else None
+ELSEWHERE = elsewhere("preferences")
 FURTHER = json.loads((ELSEWHERE / "index.json").read_text(encoding="utf-8")) if ELSEWHERE else {}
 ABSENT = pytest.param(
-    "", marks=pytest.mark.skip(reason="RLTHEORY_GAMES names no folder of games that may not be copied")
+    "", marks=pytest.mark.skip(reason="RLTHEORY_DATA names no folder of games that may not be copied")
 )
 
 

@@ -12,7 +12,7 @@ policy.
 # --------------------
 # Votes on 59 language models, 300 strategies submitted for a game of castles, and 264 riders of the Tour de France
 # 2003, who beat each other on its stages. The riders' table is not part of this project, for its licence; if the
-# environment variable ``RLTHEORY_GAMES`` names a folder that holds it, the race is run, and otherwise its stored
+# environment variable ``RLTHEORY_DATA`` names a folder that holds it, the race is run, and otherwise its stored
 # result is drawn.
 
 import os
@@ -24,7 +24,7 @@ import numpy as np
 import rltheory as rl
 
 STORED = Path("race_riders.npz")
-RIDERS = Path(os.environ.get("RLTHEORY_GAMES", ".")) / "preflib_tour_de_france_2003_264.csv"
+RIDERS = Path(os.environ.get("RLTHEORY_DATA", ".")) / "preferences" / "preflib_tour_de_france_2003_264.csv"
 BETA = 0.05
 QUERIES = 20_000
 
@@ -55,7 +55,8 @@ if RIDERS.exists():
         for beta, curves in races["264 riders"].items()
         for name, curve in curves.items()
     }
-    np.savez_compressed(STORED, **kept)
+    if not STORED.exists():
+        np.savez_compressed(STORED, **kept)
 else:
     races["264 riders"] = {beta: stored_curves(beta) for beta in (BETA, 0)}
 
