@@ -15,7 +15,7 @@ from scipy.sparse import eye_array
 
 from rltheory.problems import SparseMDP, TabularMDP, read_npz
 from rltheory.simulation import stream
-from rltheory.solvers import maximal_end_components, reach_probability, reward_until
+from rltheory.solvers import end_components, reach_probability, reward_until
 from rltheory.solvers.reachability import _strong_components
 from tests.elsewhere import elsewhere
 
@@ -179,7 +179,7 @@ def test_end_components_are_the_largest_of_their_kind(task):
     expected = np.full(mdp.states, -1)
     for number, subset in enumerate(sorted(largest, key=min)):
         expected[list(subset)] = number
-    np.testing.assert_array_equal(maximal_end_components(mdp), expected)
+    np.testing.assert_array_equal(end_components(mdp).component, expected)
 
 
 @given(nodes=st.integers(1, 30), seed=st.integers(0, 1000))

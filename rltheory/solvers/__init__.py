@@ -80,7 +80,6 @@ from rltheory.solvers.occupancy_programs import (
 )
 from rltheory.solvers.reachability import (
     GoalValues,
-    maximal_end_components,
     reach_probability,
     reward_until,
 )
@@ -147,7 +146,6 @@ __all__ = [
     "is_unichain",
     "is_weakly_communicating",
     "linear_program",
-    "maximal_end_components",
     "minimax_winner",
     "mixing_time",
     "modified_policy_iteration",

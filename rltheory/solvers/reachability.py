@@ -22,7 +22,7 @@ from rltheory.problems import MDP, SparseMDP, TabularMDP
 from rltheory.problems.mdp import Indices, SparseArrays, expectation
 from rltheory.progress import sign_of_life
 
-__all__ = ["GoalValues", "maximal_end_components", "reach_probability", "reward_until"]
+__all__ = ["GoalValues", "reach_probability", "reward_until"]
 
 UNIT_ROUNDOFF = float(np.finfo(np.float64).eps) / 2
 SMALLEST_PROBABILITY = 1e-150  # two of them multiply without underflow
@@ -235,35 +235,6 @@ def reward_until(
     quotient = _Quotient.of(graph, earned, live, free, open_choices, merged)
     lower, upper = quotient.bounds(unknown=np.inf, done=0.0, rest=np.inf)
     return quotient.solve(graph, lower, upper, policy, accuracy, minimise=minimise)
-
-
-def maximal_end_components(mdp: MDP) -> Indices:
-    """Maximal end components: sets of states, as large as possible, that some policy never leaves but always crosses.
-
-    Inside a component every state is reached from every other with probability 1, by choices that stay in it.
-
-    Returns
-    -------
-    array of int, shape (S,)
-        Number of the component of each state, from 0 in the order of their first states; -1 for states in none.
-
-    References
-    ----------
-    :cite:`dealfaro1997`
-
-    Examples
-    --------
-    >>> mdp = SparseMDP([0, 2, 3], [0, 2, 3, 4], [0, 1, 0, 1], [0.5, 0.5, 1, 1], [0, 0, 0])
-    >>> maximal_end_components(mdp)
-    array([0, 1])
-    """
-    graph = _Graph.of(mdp)
-    inside = graph.inside_end_components(np.ones(mdp.choices, dtype=bool))
-    members = np.zeros(mdp.states, dtype=bool)
-    members[graph.state_of_choice[inside]] = True
-    components = np.full(mdp.states, -1)
-    components[members] = _in_order_of_appearance(graph.strong_components(inside)[members])
-    return components
 
 
 class _Graph(NamedTuple):
@@ -636,13 +607,6 @@ def _strong_components(tails: Indices, heads: Indices, nodes: int) -> Indices:
     edges = coo_array((np.ones(tails.size), (tails, heads)), shape=(nodes, nodes)).tocsr()
     label: Indices = connected_components(edges, directed=True, connection="strong")[1].astype(np.int64)
     return label
-
-
-def _in_order_of_appearance(labels: Indices) -> Indices:
-    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
-    rank = np.empty(first.size, dtype=np.int64)
-    rank[np.argsort(first)] = np.arange(first.size)
-    return rank[inverse]
 
 
 def _all_of(entries: Mask, first_entry: Indices) -> Mask:
