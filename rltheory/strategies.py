@@ -1,4 +1,4 @@
-r"""Hypothesis strategies for games, policies and temperatures: small exact ones for tests, adverse ones for searches.
+r"""Hypothesis strategies for games, decision processes and policies: small exact ones, and adverse ones for searches.
 
 Theorems build the settings for :func:`~rltheory.theory.falsify` from these; they serve as well in tests of your own::
 
@@ -23,20 +23,24 @@ from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS, Hypoth
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from rltheory.arrays import Matrix, Vector
-from rltheory.instances import bradley_terry, cycle, weighted_rock_paper_scissors
-from rltheory.problems import PreferenceGame
+from rltheory.instances import bradley_terry, chain, cycle, river_swim, weighted_rock_paper_scissors
+from rltheory.problems import MDP, PreferenceGame, TabularMDP
 
 __all__ = [
     "adverse_games",
+    "adverse_mdps",
     "betas",
     "condorcet_games",
     "cycles",
+    "discounts",
     "examples",
     "games",
     "indifferent_games",
     "log_uniform",
+    "mdps",
     "policies",
     "skewed_policies",
+    "stationary_policies",
     "transitive_games",
     "two_action_games",
     "weighted_cycles",
@@ -191,3 +195,51 @@ def skewed_policies(draw: DrawFn, n: int, *, depth: float = 600.0) -> Vector:
     weights = np.exp(width * (np.array(heights) - max(heights)))
     policy: Vector = weights / weights.sum()
     return policy
+
+
+def discounts(high: float = 0.99) -> SearchStrategy[float]:
+    """Discount factors from 0 to `high`, with effective horizons evenly spread on a logarithmic scale."""
+    return log_uniform(1 - high, 1.0).map(lambda rest: min(1 - rest, high))
+
+
+@st.composite
+def _mdps(draw: DrawFn, max_states: int, max_actions: int, weights: SearchStrategy[float]) -> TabularMDP:
+    """Processes of which laws and rewards are made from `weights` in [0, 1]."""
+    states, actions = draw(st.integers(1, max_states)), draw(st.integers(1, max_actions))
+
+    def numbers(size: int) -> Vector:
+        return np.array(draw(st.lists(weights, min_size=size, max_size=size)))
+
+    laws = numbers(states * actions * states).reshape(states, actions, states)
+    leads = np.array(draw(st.lists(st.integers(0, states - 1), min_size=states * actions, max_size=states * actions)))
+    # Each choice leads somewhere, and often to one state for certain.
+    np.put_along_axis(laws, leads.reshape(states, actions, 1), 1.0, axis=2)
+    laws[laws < 0.1] = 0
+    return TabularMDP(laws / laws.sum(axis=2, keepdims=True), numbers(states * actions).reshape(states, actions))
+
+
+def mdps(*, max_states: int = 4, max_actions: int = 3) -> SearchStrategy[TabularMDP]:
+    """Small processes whose rewards are quarters in [0, 1], with ties, absorbing and unreachable states."""
+    return _mdps(max_states, max_actions, st.sampled_from([0.0, 0.0, 0.0, 0.25, 0.5, 0.75, 1.0]))
+
+
+def adverse_mdps(*, max_states: int = 5) -> SearchStrategy[MDP]:
+    """Small processes of many kinds with rewards in [0, 1]: with ties, arbitrary ones, and slow chains."""
+    arbitrary = _mdps(max_states, 3, st.floats(0, 1))
+    lengths = st.integers(2, max_states)
+    return st.one_of(mdps(max_states=max_states), arbitrary, lengths.map(river_swim), lengths.map(_unit_chain))
+
+
+def _unit_chain(n: int) -> TabularMDP:
+    """The chain, with rewards over their largest."""
+    mdp = chain(n)
+    return TabularMDP(
+        mdp.arrays.transitions.reshape(n, 2, n), mdp.rewards.reshape(n, 2) / mdp.rewards.max(), title=mdp.title
+    )
+
+
+@st.composite
+def stationary_policies(draw: DrawFn, mdp: MDP) -> Vector:
+    """Policies of a process with full support, from nearly uniform to nearly deterministic, shape (C,)."""
+    sizes = np.diff(mdp.first_choice)
+    return np.concatenate([draw(skewed_policies(int(size), depth=30.0)) for size in sizes])
