@@ -2,7 +2,7 @@
 
 import math
 from numbers import Integral, Real
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,6 +26,7 @@ Array: TypeAlias = NDArray[np.float64]
 Vector: TypeAlias = NDArray[np.float64]
 Matrix: TypeAlias = NDArray[np.float64]
 Times: TypeAlias = NDArray[np.int64]
+AnyArray = TypeVar("AnyArray", bound=NDArray[Any])
 
 SUM_TOLERANCE = 1e-9
 UNIT_ROUNDOFF = float(np.finfo(np.float64).eps) / 2
@@ -117,7 +118,7 @@ def distribution(values: ArrayLike, n: int, name: str, *, over: str = "actions")
     return vector
 
 
-def frozen(array: Array) -> Array:
+def frozen(array: AnyArray) -> AnyArray:
     """Make `array` read-only and return it."""
     array.setflags(write=False)
     return array

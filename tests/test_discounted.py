@@ -11,15 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rltheory.problems import SparseMDP, TabularMDP
+from rltheory.problems import SparseMDP, TabularMDP, deterministic_policy
 from rltheory.solvers import (
     bellman,
     discounted,
-    evaluate_policy,
+    discounted_values,
     gauss_seidel,
     linear_program,
     modified_policy_iteration,
+    occupancy,
     policy_iteration,
+    soft_discounted,
+    soft_gauss_seidel,
+    soft_modified_policy_iteration,
+    soft_policy_iteration,
     soft_value_iteration,
     solve,
     value_iteration,
@@ -27,6 +32,7 @@ from rltheory.solvers import (
 
 ITERATIVE = [value_iteration, gauss_seidel, modified_policy_iteration, policy_iteration, solve]
 SOLVERS = [*ITERATIVE, linear_program]
+SOFT = [soft_value_iteration, soft_gauss_seidel, soft_modified_policy_iteration, soft_policy_iteration]
 ANSWERS = json.loads((Path(__file__).parent / "data" / "discounted.json").read_text(encoding="utf-8"))
 
 
@@ -115,27 +121,6 @@ def test_certificates_hold_in_rational_arithmetic(mdp, discount, accuracy):
         assert found.sweeps >= 1
 
 
-@settings(max_examples=60)
-@given(mdp=processes(), discount=discounts, data=st.data())
-def test_policies_are_evaluated_with_a_certificate(mdp, discount, data):
-    shares = data.draw(st.lists(st.integers(0, 4), min_size=mdp.choices, max_size=mdp.choices))
-    weights = []
-    for first, last in zip(mdp.first_choice, mdp.first_choice[1:], strict=False):
-        own = [Fraction(x) for x in shares[first:last]]
-        own[0] += not sum(own)
-        weights += [x / sum(own) for x in own]
-    policy = [float(w) for w in weights]
-    rounded = [Fraction(p) for p in policy]
-    for form in (mdp, SparseMDP.from_tabular(mdp)):
-        found = evaluate_policy(form, policy, discount, accuracy=1e-8)
-        assert distance(found.values, exact_values(mdp, rounded, Fraction(discount))) <= Fraction(found.error)
-        assert found.error <= 1e-8
-        best = [max(range(*mdp.first_choice[s : s + 2]), key=policy.__getitem__) for s in range(mdp.states)]
-        found = evaluate_policy(form, best, discount, accuracy=1e-8)
-        own = exact_values(mdp, one_hot(mdp, best), Fraction(discount))
-        assert distance(found.values, own) <= Fraction(found.error)
-
-
 @pytest.mark.parametrize("case", ANSWERS, ids=lambda case: case["name"])
 @pytest.mark.parametrize("solver", SOLVERS, ids=lambda solver: solver.__name__)
 def test_published_answers(case, solver):
@@ -170,13 +155,14 @@ def random_process(states, seed, actions=3, successors=4):
 def test_large_processes_agree_with_exact_policy_iteration(solver, monkeypatch):
     """With more states than are factorised, and with threads; the oracle factorises."""
     mdp = random_process(3_000, 1)
-    monkeypatch.setattr(discounted, "LARGEST_FACTORISED", 10_000)
+    for module in (discounted, occupancy):
+        monkeypatch.setattr(module, "LARGEST_FACTORISED", 10_000)
     oracle = policy_iteration(mdp, 0.99, accuracy=1e-9)
     monkeypatch.undo()
     monkeypatch.setattr(bellman, "ENTRIES_PER_THREAD", 5_000)
     found = solver(mdp, 0.99, accuracy=1e-7)
     assert np.abs(found.values - oracle.values).max() <= found.error + oracle.error
-    values = evaluate_policy(mdp, found.policy, 0.99, accuracy=1e-7)
+    values = discounted_values(mdp, deterministic_policy(mdp, found.policy), 0.99)
     assert np.abs(values.values - found.values).max() <= found.error + values.error
 
 
@@ -217,12 +203,40 @@ def test_soft_values(mdp, temperature, data):
         reference /= np.repeat(np.add.reduceat(reference, mdp.first_choice[:-1]), np.diff(mdp.first_choice))
     weights = np.ones(mdp.choices) if reference is None else reference
     values, policy = soft_oracle(mdp, 0.9, temperature, weights, sweeps=400)
-    for form in (mdp, SparseMDP.from_tabular(mdp)):
-        found = soft_value_iteration(form, 0.9, temperature=temperature, reference=reference, accuracy=1e-9)
+    for form, solver in product((mdp, SparseMDP.from_tabular(mdp)), SOFT):
+        found = solver(form, 0.9, temperature=temperature, reference=reference, accuracy=1e-9)
+        assert found.error <= 1e-9
         # 0.9^400 is 5e-19; the oracle rounds numbers of up to 340 ten times over.
         assert np.abs(found.values - values).max() <= found.error + 1e-11
         np.testing.assert_allclose(np.exp(found.log_policy), policy, atol=1e-6)
         np.testing.assert_allclose(np.add.reduceat(np.exp(found.log_policy), mdp.first_choice[:-1]), 1, atol=1e-14)
+
+
+@pytest.mark.parametrize("solver", SOFT, ids=lambda solver: solver.__name__)
+def test_soft_methods_agree_on_large_processes(solver, monkeypatch):
+    """Policies are factorised in the oracle, and evaluated by iteration in the solver."""
+    mdp = random_process(3_000, 1)
+    for module in (soft_discounted, occupancy):
+        monkeypatch.setattr(module, "LARGEST_FACTORISED", 10_000)
+    oracle = soft_policy_iteration(mdp, 0.99, temperature=0.05, accuracy=1e-9)
+    monkeypatch.undo()
+    monkeypatch.setattr(bellman, "ENTRIES_PER_THREAD", 5_000)
+    found = solver(mdp, 0.99, temperature=0.05, accuracy=1e-7)
+    assert found.error <= 1e-7
+    assert np.abs(found.values - oracle.values).max() <= found.error + oracle.error
+
+
+def test_soft_policy_iteration_squares_the_error():
+    """Twice the digits cost another turn or two, of two sweeps each; value iteration pays for every digit."""
+    mdp = random_process(200, 4)
+
+    def more(solver):
+        few, many = (solver(mdp, 0.999, temperature=0.1, accuracy=accuracy) for accuracy in (1e-3, 1e-7))
+        assert np.abs(few.values - many.values).max() <= few.error + many.error
+        return many.sweeps - few.sweeps
+
+    assert more(soft_policy_iteration) <= 4
+    assert more(soft_value_iteration) > 100
 
 
 def test_soft_values_at_a_low_temperature_are_the_hard_ones():
@@ -280,21 +294,6 @@ def test_huge_rewards_overflow_loudly():
 def test_wrong_numbers_are_named(solver, arguments, error, message):
     with pytest.raises(error, match=message):
         solver(random_process(6, 5), **arguments)
-
-
-@pytest.mark.parametrize(
-    ("policy", "message"),
-    [
-        ([0, 3, 6], r"policy has shape \(3,\); a list of choices has one for each of 6 states"),
-        ([0, 3, 6, 9, 12, 14 + 4], r"policy\[5\] is 18; the choices of state 5 are 15 to 17"),
-        ([0.5, 0.5], "policy has 2 entries; the process has 18 choices"),
-        ([-0.5, 1.5, 0] + [1, 0, 0] * 5, r"policy\[0\] is -0.5; a probability must be >= 0"),
-        ([0.5, 0.5, 0] * 5 + [0.5, 0.4, 0], "policy sums to 0.9 in state 5; expected 1"),
-    ],
-)
-def test_wrong_policies_are_named(policy, message):
-    with pytest.raises(ValueError, match=message):
-        evaluate_policy(random_process(6, 5), policy, 0.9)
 
 
 def test_wrong_references_are_named():

@@ -365,8 +365,8 @@ class SparseMDP(MDP):
         arrays = SparseArrays(
             self.first_choice,
             self.rewards,
-            _frozen(entry_pointers.astype(np.uint64)),
-            _frozen(columns.astype(np.uint32)),
+            frozen(entry_pointers.astype(np.uint64)),
+            frozen(columns.astype(np.uint32)),
             frozen(numbers),
         )
         object.__setattr__(self, "arrays", arrays)
@@ -496,10 +496,5 @@ def _checked_names(names: Sequence[str], size: int, argument: str, things: str) 
     return tuple(names)
 
 
-def _frozen(array: NDArray[Any]) -> NDArray[Any]:
-    array.setflags(write=False)
-    return array
-
-
 def _frozen_indices(array: Array | Indices) -> Indices:
-    return _frozen(np.ascontiguousarray(array, dtype=np.int64))
+    return frozen(np.ascontiguousarray(array, dtype=np.int64))

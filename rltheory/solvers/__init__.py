@@ -33,13 +33,10 @@ from rltheory.solvers.discounted import (
     DiscountedSolution,
     DiscountedValues,
     LinearProgramSolution,
-    SoftSolution,
-    evaluate_policy,
     gauss_seidel,
     linear_program,
     modified_policy_iteration,
     policy_iteration,
-    soft_value_iteration,
     solve,
     value_iteration,
 )
@@ -93,6 +90,13 @@ from rltheory.solvers.social_choice import (
     copeland_scores,
     smith_set,
 )
+from rltheory.solvers.soft_discounted import (
+    SoftSolution,
+    soft_gauss_seidel,
+    soft_modified_policy_iteration,
+    soft_policy_iteration,
+    soft_value_iteration,
+)
 
 __all__ = [
     "ApproximateMinimaxWinner",
@@ -134,7 +138,6 @@ __all__ = [
     "discounted_occupancy",
     "discounted_values",
     "end_components",
-    "evaluate_policy",
     "finite_horizon_occupancy",
     "finite_horizon_values",
     "fisher_information",
@@ -158,6 +161,9 @@ __all__ = [
     "reward_until",
     "smith_set",
     "soft_backward_induction",
+    "soft_gauss_seidel",
+    "soft_modified_policy_iteration",
+    "soft_policy_iteration",
     "soft_value_iteration",
     "solve",
     "stationary_laws",

@@ -14,7 +14,7 @@ import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -24,7 +24,7 @@ from rltheory.exponential import exponential
 from rltheory.jit import kernel
 from rltheory.problems.mdp import MDP, DenseArrays, Indices, SparseArrays, expectation
 
-__all__ = ["BellmanOperator", "SoftBellmanOperator", "Workers", "back_up_in_place"]
+__all__ = ["BellmanOperator", "SoftBellmanOperator", "Workers"]
 
 ENTRIES_PER_THREAD = 100_000  # some 100 us of work, twice what it takes to start and join a thread's share
 SMALLEST = float(np.finfo(np.float64).smallest_subnormal)  # largest error of a product that underflows
@@ -42,7 +42,10 @@ def back_up(
     start: int,
     stop: int,
 ) -> tuple[float, float]:
-    """Write the backups of states `start` to `stop - 1`, and their best choices; return the range of the changes."""
+    """Write the backups of states `start` to `stop - 1`, and their best choices; return the range of the changes.
+
+    With `values` for `out` it works in place: each backup has the newest values.
+    """
     first_choice, rewards = arrays.first_choice, arrays.rewards
     lowest, highest = np.inf, -np.inf
     for state in range(np.uint64(start), np.uint64(stop)):
@@ -72,17 +75,6 @@ def back_up_policy(
         lowest = change if change < lowest else lowest
         highest = change if change > highest else highest
     return lowest, highest
-
-
-@kernel
-def back_up_in_place(arrays: DenseArrays | SparseArrays, discount: float, values: Vector) -> None:
-    """Back up one state after the other, each with the newest values."""
-    first_choice, rewards = arrays.first_choice, arrays.rewards
-    for state in range(np.uint64(values.size)):
-        best = -np.inf
-        for choice in range(np.uint64(first_choice[state]), np.uint64(first_choice[state + np.uint64(1)])):
-            best = max(best, rewards[choice] + discount * expectation(arrays, choice, values))
-        values[state] = best
 
 
 @kernel
@@ -202,8 +194,10 @@ class BellmanOperator:
     ) -> None:
         self.arrays, self.discount, self.terms, self.workers = arrays, discount, terms, workers
         self.sum_deviation = sum_deviation
-        self.policy = np.arange(arrays.first_choice.size - 1)  # choices of the last backup
-        self._is_policy = self.policy.size == arrays.rewards.size
+        self.states = arrays.first_choice.size - 1
+        self._is_policy = self.states == arrays.rewards.size
+        # Choices of the last backup. Where each state has one, they need no array of their own.
+        self.policy = arrays.first_choice[:-1] if self._is_policy else np.empty(self.states, dtype=np.int64)
         self.work = entries(arrays)
         # Four unit roundoffs cover the arithmetic of this line and of the divisions by its result.
         self.slack = 1.0 - discount * (1.0 + sum_deviation) - 4 * UNIT_ROUNDOFF
@@ -228,6 +222,10 @@ class BellmanOperator:
             workers=self.workers,
         )
 
+    def greedy(self) -> "BellmanOperator":
+        """Operator of the policy of the last backup."""
+        return self.of_policy(self.policy)
+
     def without_rewards(self) -> "BellmanOperator":
         """Operator of the same process with rewards of 0."""
         return BellmanOperator(
@@ -240,13 +238,17 @@ class BellmanOperator:
 
     def __call__(self, values: Vector, out: Vector) -> Range:
         """Write the backup of `values` to `out` and its choices to `policy`; return the range of the changes."""
+        return self._finite(self.workers.sweep(self._share(values, out), values.size, self.work))
 
-        def share(start: int, stop: int) -> Range:
-            if self._is_policy:
-                return back_up_policy(self.arrays, self.discount, values, out, start, stop)
-            return back_up(self.arrays, self.discount, values, out, self.policy, start, stop)
+    def _share(self, values: Vector, out: Vector) -> Callable[[int, int], Range]:
+        """Backup of the states from one to another."""
+        if self._is_policy:
+            return partial(back_up_policy, self.arrays, self.discount, values, out)
+        return partial(back_up, self.arrays, self.discount, values, out, self.policy)
 
-        return self._finite(self.workers.sweep(share, values.size, self.work))
+    def back_up_in_place(self, values: Vector) -> None:
+        """Overwrite `values`, one state after the other, so that each backup has the newest ones."""
+        self._finite(self._share(values, values)(0, values.size))
 
     def _finite(self, changes: Range) -> Range:
         lowest, highest = changes
@@ -259,7 +261,7 @@ class BellmanOperator:
     @cached_property
     def largest_reward(self) -> float:
         """Largest absolute reward of a choice."""
-        return float(np.abs(self.arrays.rewards).max())
+        return max(float(self.arrays.rewards.max()), -float(self.arrays.rewards.min()))
 
     def rounding(self, magnitude: float) -> float:
         """Largest rounding error of a backup of values of at most `magnitude`.
@@ -273,7 +275,7 @@ class BellmanOperator:
     def certificate(self, values: Vector, spare: Vector) -> tuple[float, float]:
         """Bound on the distance of `values` to the fixed point, by one backup, and rounding's share in it."""
         lowest, highest = self(values, spare)
-        magnitude = float(np.abs(values).max())
+        magnitude = max(float(values.max()), -float(values.min()))
         self._finite((-magnitude, magnitude))
         rounding = self.rounding(magnitude)
         residual = max(abs(lowest), abs(highest))
@@ -302,26 +304,41 @@ class SoftBellmanOperator(BellmanOperator):
         super().__init__(
             mdp.arrays, discount, sum_deviation=mdp.sum_deviation, terms=mdp.most_successors, workers=workers
         )
-        self.temperature, self.log_reference = temperature, log_reference
+        self.temperature, self.log_reference, self._transition_matrix = (
+            temperature,
+            log_reference,
+            mdp.transition_matrix,
+        )
         self.log_policy = np.empty(mdp.choices)  # of the last backup
 
-    def __call__(self, values: Vector, out: Vector) -> Range:
-        """Write the backup of `values` to `out` and its policy to `log_policy`; return the range of the changes."""
+    def _share(self, values: Vector, out: Vector) -> Callable[[int, int], Range]:
+        return partial(
+            soft_back_up,
+            self.arrays,
+            self.discount,
+            self.temperature,
+            self.log_reference,
+            values,
+            out,
+            self.log_policy,
+        )
 
-        def share(start: int, stop: int) -> Range:
-            return soft_back_up(
-                self.arrays,
-                self.discount,
-                self.temperature,
-                self.log_reference,
-                values,
-                out,
-                self.log_policy,
-                start,
-                stop,
-            )
+    def greedy(self) -> BellmanOperator:
+        """Operator of the policy of the last backup, whose penalty is part of the rewards."""
+        from scipy.sparse import csr_array
 
-        return self._finite(self.workers.sweep(share, values.size, self.work))
+        shares = csr_array((np.exp(self.log_policy), np.arange(self.log_policy.size), self.arrays.first_choice))
+        rewards = shares @ (self.arrays.rewards - self.temperature * (self.log_policy - self.log_reference))
+        laws, first_choice = shares @ self._transition_matrix, np.arange(rewards.size + 1)
+        arrays: DenseArrays | SparseArrays
+        if isinstance(laws, np.ndarray):
+            arrays = DenseArrays(first_choice, rewards, laws)
+        else:
+            pointers, columns = laws.indptr.astype(np.uint64), laws.indices.astype(np.uint32)
+            arrays = SparseArrays(first_choice, rewards, pointers, columns, laws.data)
+        return BellmanOperator(
+            arrays, self.discount, sum_deviation=self.sum_deviation, terms=self.terms, workers=self.workers
+        )
 
     def rounding(self, magnitude: float) -> float:
         """Largest rounding error of a soft backup of values of at most `magnitude`.

@@ -7,7 +7,7 @@ the rounding of its evaluation included, hence bounds its error. The process is 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -37,6 +37,8 @@ __all__ = [
     "fisher_information",
     "policy_gradient",
 ]
+
+LARGEST_FACTORISED = 2_000  # states; beyond, factors of sparse systems fill up
 
 # Covers the few roundings in the formulas of error bounds themselves.
 SLACK = 1 + 64 * UNIT_ROUNDOFF
@@ -85,8 +87,9 @@ def discounted_values(mdp: MDP, policy: ArrayLike, discount: float) -> Discounte
     Parameters
     ----------
     mdp
-        The process, S states, C choices. Dense laws are solved by elimination in :math:`S^3 / 3` steps, sparse ones by
-        a Krylov method and, where that fails, by sweeps, some :math:`37 / (1 - \gamma)` of them.
+        The process, S states, C choices. Dense laws are solved by elimination in :math:`S^3 / 3` steps, as are sparse
+        ones of up to 2000 states; larger ones by a Krylov method and, where that fails, by sweeps, some
+        :math:`37 / (1 - \gamma)` of them.
     policy : array_like, shape (C,)
         Probabilities of the choices in their states.
     discount
@@ -362,7 +365,7 @@ def _solved(laws: "Matrix | csr_array", discount: float, residual: Callable[[Vec
     solution: Vector = np.zeros(laws.shape[0])
     off = residual(solution)
     # Solutions for the residual refine the solution. Where that ends, or fails, sweeps still contract.
-    for correction, shrinks in ((_solver(laws, discount), 0.5), (lambda vector: vector, 1.0)):
+    for correction, shrinks in ((linear_solver(laws, discount), 0.5), (lambda vector: vector, 1.0)):
         while True:
             trial = solution + correction(off)
             trial_off = residual(trial)
@@ -372,15 +375,19 @@ def _solved(laws: "Matrix | csr_array", discount: float, residual: Callable[[Vec
     return solution
 
 
-def _solver(laws: "Matrix | csr_array", discount: float) -> Callable[[Vector], Any]:
+def linear_solver(laws: "Matrix | csr_array", discount: float) -> Callable[[Vector], Vector]:
+    """Solver of systems with the matrix I - discount * laws: by a factorisation, or, of large sparse laws, BiCGSTAB."""
     if isinstance(laws, np.ndarray):
         from scipy.linalg import lu_factor, lu_solve
 
         factors = lu_factor(np.eye(laws.shape[0]) - discount * laws)
-        return lambda right: lu_solve(factors, right)
+        return lambda right: np.asarray(lu_solve(factors, right))
 
     from scipy.sparse import eye_array
-    from scipy.sparse.linalg import bicgstab
+    from scipy.sparse.linalg import bicgstab, splu
 
     system = eye_array(laws.shape[0], format="csr") - discount * laws
-    return lambda right: bicgstab(system, right, rtol=1e-10, maxiter=1_000)[0]
+    if laws.shape[0] <= LARGEST_FACTORISED:
+        factors = splu(system.tocsc())
+        return lambda right: np.asarray(factors.solve(right))
+    return lambda right: np.asarray(bicgstab(system, right, rtol=1e-10, maxiter=1_000)[0])
