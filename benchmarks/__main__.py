@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
-from benchmarks.harness import duration, missing_peers
+from benchmarks.harness import missing_peers
 
 
 def main(names: list[str]) -> None:
@@ -35,7 +35,7 @@ def main(names: list[str]) -> None:
                 table.add_row(
                     race.work if first else "",
                     contender.name,
-                    duration(race.seconds_per_unit(contender.name)),
+                    race.shown(race.typical(contender.name)),
                     "1" if first else f"{race.ratio(contender.name):.3g}",
                     race.verdict() if first else "",
                     end_section=contender is race.contenders[-1],

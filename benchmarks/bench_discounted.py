@@ -57,6 +57,21 @@ def dense(states: int, actions: int = 10) -> TabularMDP:
     return TabularMDP(laws, rng.random((states, actions)))
 
 
+def as_quantecon(mdp: MDP, discount: float):
+    """The same process as the peer takes it."""
+    quantecon = peer("quantecon.markov")
+    actions = mdp.choices // mdp.states
+    if isinstance(mdp, TabularMDP):
+        laws = mdp.transition_matrix.reshape(mdp.states, actions, -1)
+        return quantecon.DiscreteDP(mdp.rewards.reshape(-1, actions), laws, discount)
+    from scipy.sparse import csr_matrix
+
+    # Its kernels take indices of 32 bits only.
+    laws = csr_matrix(mdp.transition_matrix)
+    laws.indices, laws.indptr = laws.indices.astype(np.int32), laws.indptr.astype(np.int32)
+    return quantecon.DiscreteDP(mdp.rewards, laws, discount, mdp.state_of_choice, np.arange(mdp.choices) % actions)
+
+
 def race(work: str, mdp: MDP, discount: float, limit: Limit | None, methods: tuple[str, ...], rounds: int) -> Race:
     truth = solve(mdp, discount, accuracy=ACCURACY)
 
@@ -70,22 +85,8 @@ def race(work: str, mdp: MDP, discount: float, limit: Limit | None, methods: tup
             close,
         )
     ]
-    quantecon = peer("quantecon.markov")
-    if quantecon:
-        actions = mdp.choices // mdp.states
-        matrix = mdp.transition_matrix
-        if isinstance(mdp, TabularMDP):
-            process = quantecon.DiscreteDP(
-                mdp.rewards.reshape(-1, actions), matrix.reshape(mdp.states, actions, -1), discount
-            )
-        else:
-            from scipy.sparse import csr_matrix
-
-            # Its kernels take indices of 32 bits only.
-            laws = csr_matrix(matrix)
-            laws.indices, laws.indptr = laws.indices.astype(np.int32), laws.indptr.astype(np.int32)
-            choices = np.arange(mdp.choices)
-            process = quantecon.DiscreteDP(mdp.rewards, laws, discount, mdp.state_of_choice, choices % actions)
+    if peer("quantecon.markov"):
+        process = as_quantecon(mdp, discount)
         contenders += [
             Contender(
                 f"QuantEcon {method}",

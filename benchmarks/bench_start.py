@@ -13,7 +13,11 @@ from benchmarks.harness import Contender, Limit, Race, peer
 OURS = "import rltheory as rl; g = rl.PreferenceGame([[0.5, 0.9, 0.2], [0.1, 0.5, 0.7], [0.8, 0.3, 0.5]])"
 ROOMS = f"{OURS}; rl.solvers"
 SOLVE = f"{OURS}; x = rl.regularized_equilibrium(g, 0.1).policy; y = rl.minimax_winner(g).policy"
+PROCESS = "from rltheory.instances import river_swim; from rltheory.solvers import policy_iteration; p = river_swim()"
 THEIRS = "import numpy as np, quantecon as qe; from quantecon.optimize import minmax"
+PEER_PROCESS = f"{THEIRS}; q = qe.markov.DiscreteDP([[0, 1], [1, 0]], [[[1, 0], [0, 1]], [[0, 1], [1, 0]]], 0.9)"
+# What the first compiled function of any process waits for, whatever it computes.
+NUMBA = "from numba.core.registry import cpu_target as t; t.typing_context.refresh(); t.target_context.refresh()"
 PEER_SOLVE = f"{THEIRS}; minmax(np.array([[0, 0.4, -0.3], [-0.4, 0, 0.2], [0.3, -0.2, 0]]))"
 
 
@@ -59,4 +63,13 @@ def races() -> Iterator[Race]:
     # The first kernel of a process makes Numba fill its type registries. QuantEcon pays for that when it is imported.
     yield Race("import of all that a solve needs", list(contenders(ROOMS, THEIRS, python)), rounds=5)
     yield Race("import and first solves, warm cache", list(contenders(SOLVE, PEER_SOLVE, python)), rounds=5)
+    ours, theirs = f"{PROCESS}; policy_iteration(p, 0.9)", f"{PEER_PROCESS}; q.solve(method='pi')"
+    warm = list(contenders(ours, theirs, python))
+    warm.append(Contender("Numba with its registries, no kernel", partial(python, NUMBA), succeeded))
+    yield Race("import and first solve of a decision process, warm cache", warm, rounds=5)
+    yield Race(
+        "import and first solve of a decision process, cold cache",
+        list(contenders(ours, theirs, python_cold)),
+        rounds=3,
+    )
     yield Race("import and first solves, cold cache", list(contenders(SOLVE, PEER_SOLVE, python_cold)), rounds=3)

@@ -37,10 +37,25 @@ class Contender:
 
 @dataclass(frozen=True)
 class Limit:
-    """What is required of us: at most `times` the contender called `of`, or `times` seconds if that is None."""
+    """What is required of us: a cost of at most `times` that of the contender called `of`, or `times` by itself."""
 
     times: float
     of: str | None = None
+
+
+def seconds(contender: Contender) -> float:
+    """Time that a contender takes for one unit of work."""
+    began = perf_counter()
+    contender.run()
+    return (perf_counter() - began) / contender.units
+
+
+def duration(seconds: float) -> str:
+    """Time with a unit that suits it."""
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= scale:
+            return f"{seconds / scale:.3g} {unit}"
+    return f"{seconds / 1e-9:.3g} ns"
 
 
 @dataclass
@@ -51,7 +66,9 @@ class Race:
     contenders: list[Contender]
     limit: Limit | None = None
     rounds: int = 9
-    seconds: dict[str, list[float]] = field(default_factory=dict)
+    cost: Callable[[Contender], float] = seconds
+    shown: Callable[[float], str] = duration
+    costs: dict[str, list[float]] = field(default_factory=dict)
 
     def start(self) -> None:
         """Warm up, check every answer, then let the contenders take turns.
@@ -64,44 +81,32 @@ class Race:
         for contender in self.contenders:
             if not contender.check(contender.run()):
                 raise AssertionError(f"{self.work}: {contender.name} returns a wrong answer")
-        self.seconds = {contender.name: [] for contender in self.contenders}
+        self.costs = {contender.name: [] for contender in self.contenders}
         for _ in range(self.rounds):
             for contender in self.contenders:
-                began = perf_counter()
-                contender.run()
-                self.seconds[contender.name].append((perf_counter() - began) / contender.units)
+                self.costs[contender.name].append(self.cost(contender))
 
     @property
     def ours(self) -> Contender:
         """The first contender."""
         return self.contenders[0]
 
-    def seconds_per_unit(self, name: str) -> float:
-        """Median time of a contender for one unit of work."""
-        return median(self.seconds[name])
+    def typical(self, name: str) -> float:
+        """Median cost of a contender."""
+        return median(self.costs[name])
 
     def ratio(self, name: str) -> float:
-        """Median over rounds of a contender's time over ours."""
-        return median(
-            theirs / ours for theirs, ours in zip(self.seconds[name], self.seconds[self.ours.name], strict=True)
-        )
+        """Median over rounds of a contender's cost over ours."""
+        return median(theirs / ours for theirs, ours in zip(self.costs[name], self.costs[self.ours.name], strict=True))
 
     def verdict(self) -> str:
         """Text of the requirement, and whether it is met."""
         if self.limit is None:
             return ""
         if self.limit.of is None:
-            met = self.seconds_per_unit(self.ours.name) <= self.limit.times
-            text = f"<= {duration(self.limit.times)}"
+            met = self.typical(self.ours.name) <= self.limit.times
+            text = f"<= {self.shown(self.limit.times)}"
         else:
             met = 1 / self.ratio(self.limit.of) <= self.limit.times
             text = f"<= {self.limit.times:g} x {self.limit.of}"
         return f"{text}: {'met' if met else 'MISSED'}"
-
-
-def duration(seconds: float) -> str:
-    """Time with a unit that suits it."""
-    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
-        if seconds >= scale:
-            return f"{seconds / scale:.3g} {unit}"
-    return f"{seconds / 1e-9:.3g} ns"

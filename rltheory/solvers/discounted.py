@@ -240,7 +240,7 @@ def linear_program(mdp: MDP, discount: float, *, accuracy: float = 1e-6) -> Line
             A_ub=discount * csr_array(mdp.transition_matrix) - made,
             b_ub=-mdp.rewards,
             bounds=(None, None),
-            method="highs",
+            method="highs-ipm",  # some ten times faster here than the simplex method; a crossover ends in a basis
         )
         if not program.success:
             raise ArithmeticError(f"HiGHS found no optimal values of {mdp!r}: {program.message}")

@@ -329,7 +329,7 @@ def checked_discount(discount: float) -> float:
     """Return `discount` as a float; it must lie in [0, 1)."""
     number = fraction(discount, "discount")
     if number == 1:
-        raise ValueError("discount is 1.0; it must lie in [0, 1)")
+        raise ValueError("discount is 1; it must be < 1: undiscounted criteria have solvers of their own")
     return number
 
 
