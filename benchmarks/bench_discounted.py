@@ -1,14 +1,16 @@
-"""Discounted processes beside QuantEcon.py, pymdptoolbox and MDPSolver: random graphs, grid worlds, dense laws.
+"""Discounted processes beside QuantEcon.py, pymdptoolbox, MDPSolver and Storm: random graphs, grid worlds, dense laws.
 
 The peers' answers are held to the accuracy that they were asked for, by the values certified here.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from benchmarks.harness import Contender, Limit, Race, peer
-from rltheory.problems import MDP, SparseMDP, TabularMDP
+from rltheory.problems import MDP, ExplicitModel, SparseMDP, TabularMDP, write_drn
 from rltheory.simulation import stream
 from rltheory.solvers import solve
 
@@ -72,7 +74,37 @@ def as_quantecon(mdp: MDP, discount: float):
     return quantecon.DiscreteDP(mdp.rewards, laws, discount, mdp.state_of_choice, np.arange(mdp.choices) % actions)
 
 
-def race(work: str, mdp: MDP, discount: float, limit: Limit | None, methods: tuple[str, ...], rounds: int) -> Race:
+def storm_values(mdp: MDP, discount: float):
+    """Storm's way to the values, on a model that it has read; or None if Storm is not here."""
+    storm = peer("stormpy")
+    if not storm:
+        return None
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "process.drn"
+        write_drn(ExplicitModel(mdp, rewards={"reward": mdp.rewards}), path)
+        model = storm.build_model_from_drn(str(path))
+    (formula,) = storm.parse_properties(f'R{{"reward"}}max=? [Cdiscount={discount}]')
+    environment = storm.Environment()
+    stopping = environment.solver().min_max()
+    stopping.precision, stopping.relative_termination_criterion = storm.Rational(str(ACCURACY)), False
+
+    def values():
+        found = storm.model_checking(model, formula, only_initial_states=False, environment=environment)
+        return np.array([found.get_value(state) for state in range(mdp.states)])
+
+    return values
+
+
+def race(
+    work: str,
+    mdp: MDP,
+    discount: float,
+    limit: Limit | None,
+    methods: tuple[str, ...],
+    rounds: int,
+    *,
+    with_storm: bool = False,
+) -> Race:
     truth = solve(mdp, discount, accuracy=ACCURACY)
 
     def close(values):
@@ -96,15 +128,20 @@ def race(work: str, mdp: MDP, discount: float, limit: Limit | None, methods: tup
             )
             for method in methods
         ]
+    storm = storm_values(mdp, discount) if with_storm else None
+    if storm:
+        contenders.append(Contender("Storm", storm, close))
     return Race(work, contenders, limit, rounds=rounds)
 
 
 def small_race() -> Race:
-    """The peers that are too slow for large processes.
+    """With the peers that are too slow for large processes.
 
     Value iteration and modified policy iteration of pymdptoolbox stop at values that are off by 46 to 65 here.
     """
-    small = race("random graph, 2000 states, discount .99", random_graph(2_000), 0.99, None, ("mpi", "pi"), 3)
+    small = race(
+        "random graph, 2000 states, discount .99", random_graph(2_000), 0.99, None, ("mpi", "pi"), 9, with_storm=True
+    )
     check, process = small.ours.check, random_graph(2_000)
     rewards = process.rewards.reshape(-1, 4)
     toolbox, solver = peer("mdptoolbox.mdp"), peer("mdpsolver")
@@ -140,7 +177,7 @@ def races() -> Iterator[Race]:
     yield small_race()
     yield race("random graph, 1e5 states, discount .99", random_graph(100_000), 0.99, Limit(0.06), mpi, 5)
     yield race("random graph, 1e6 states, discount .99", random_graph(1_000_000), 0.99, Limit(1.6), mpi, 1)
-    yield race("grid world, 1e4 states, discount .999", grid_world(100), 0.999, Limit(0.18), both, 3)
+    yield race("grid world, 1e4 states, discount .999", grid_world(100), 0.999, Limit(0.18), both, 3, with_storm=True)
     yield race("grid world, 1e5 states, discount .99", grid_world(316), 0.99, Limit(0.45), mpi, 3)
     yield race("grid world, 1e5 states, discount .999", grid_world(316), 0.999, Limit(4.5), mpi, 1)
     yield race("grid world, 1e6 states, discount .99", grid_world(1_000), 0.99, Limit(6), mpi, 1)

@@ -1,12 +1,77 @@
 """A sign of life from single calls that take long."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 __all__ = ["sign_of_life"]
 
 SECONDS_OF_SILENCE = 2.0
+
+
+@dataclass(eq=False)
+class _Call:
+    work: str
+    began: float = field(default_factory=time.monotonic)
+    shown: bool = False
+    ended: threading.Event = field(default_factory=threading.Event)
+    erased: threading.Event = field(default_factory=threading.Event)
+
+
+class _Watcher:
+    """A thread that looks after calls. It outlives short ones: most calls neither start it nor wake it up."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._calls: list[_Call] = []  # the outermost first
+        self._awake = False
+
+    def enter(self, call: _Call) -> None:
+        with self._lock:
+            self._calls.append(call)
+            asleep, self._awake = not self._awake, True
+        if asleep:
+            threading.Thread(target=self._watch, daemon=True).start()
+
+    def leave(self, call: _Call) -> None:
+        with self._lock:
+            self._calls.remove(call)
+        call.ended.set()
+        if call.shown:
+            call.erased.wait()
+
+    def _watch(self) -> None:
+        while True:
+            with self._lock:
+                if not self._calls:
+                    self._awake = False
+                    return
+                call = self._calls[0]
+                silent = call.began + SECONDS_OF_SILENCE - time.monotonic()
+                call.shown = silent <= 0
+            if call.shown:
+                _show(call)
+            else:
+                time.sleep(silent)
+
+
+def _show(call: _Call) -> None:
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    try:
+        columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+        console = Console(stderr=True)
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+            progress.add_task(call.work, total=None)
+            call.ended.wait()
+    finally:
+        call.erased.set()
+
+
+_watcher = _Watcher()
 
 
 @contextmanager
@@ -15,26 +80,12 @@ def sign_of_life(work: str) -> Iterator[None]:
 
     Inside a pool of workers nothing is shown: there, the pool has its own progress.
     """
-    ended = threading.Event()
-
-    def watch() -> None:
-        if ended.wait(SECONDS_OF_SILENCE):
-            return
-        from rich.console import Console
-        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-        columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
-        console = Console(stderr=True)
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-            progress.add_task(work, total=None)
-            ended.wait()
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    if threading.current_thread() is threading.main_thread():
-        watcher.start()
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    call = _Call(work)
+    _watcher.enter(call)
     try:
         yield
     finally:
-        ended.set()
-        if watcher.ident is not None:
-            watcher.join()
+        _watcher.leave(call)

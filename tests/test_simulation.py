@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -127,11 +128,37 @@ def test_progress_goes_to_standard_error(capsys, monkeypatch):
     assert err.rstrip().endswith("3/3 done, 0 s left")
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.2])
-def test_sign_of_life_ends_with_the_work(seconds, capsys, monkeypatch):
+def test_sign_of_life_shows_long_work_until_it_ends(capsys, monkeypatch):
     monkeypatch.setattr("rltheory.progress.SECONDS_OF_SILENCE", 0.05)
-    before = threading.active_count()
-    with sign_of_life("long work"):
-        time.sleep(seconds)
-    assert threading.active_count() == before
-    assert capsys.readouterr().out == ""
+    monkeypatch.setenv("FORCE_COLOR", "1")  # standard error counts as a terminal
+    with sign_of_life("long work"), sign_of_life("a part of it"):
+        time.sleep(0.4)
+    found = capsys.readouterr()
+    assert found.out == ""
+    assert "long work" in found.err
+    assert "a part of it" not in found.err
+    with sign_of_life("short work"):
+        pass
+    assert capsys.readouterr().err == ""
+
+
+def test_sign_of_life_starts_one_thread_for_many_calls(monkeypatch):
+    started = []
+    start = threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", lambda thread: (started.append(thread), start(thread)))
+    for _ in range(100):
+        with sign_of_life("short work"):
+            pass
+    assert len(started) <= 1
+    with pytest.raises(RuntimeError, match="the work failed"), sign_of_life("work that fails"):
+        raise RuntimeError("the work failed")
+
+
+def test_sign_of_life_leaves_workers_alone():
+    def work():
+        before = threading.active_count()
+        with sign_of_life("work of a worker"):
+            return threading.active_count() - before
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(work).result() == 0
