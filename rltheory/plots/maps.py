@@ -28,6 +28,8 @@ __all__ = ["checked_cells", "occupancy_map", "policy_map", "value_map"]
 WALL, PLAIN = "#4b5563", "#eef0f3"
 REACH = 0.4  # length of the arrow of a certain move, in cells
 CLEARANCE = 0.07  # of the arrows of uncertain moves around the middle, in cells
+CERTAIN = 0.999  # probability above which arrows of other moves would be invisible
+LARGEST_DOT = 0.2  # diameter, in cells
 SMALLEST_TEXT, LARGEST_TEXT = 5.5, 11.0  # points
 
 
@@ -169,50 +171,56 @@ def policy_map(
     probabilities, places = _probabilities(mdp, policy), checked_cells(mdp, cells)
     numbers = None if values is None else _state_numbers(mdp, values, "values")
     decided = _decided(mdp)
-    shown = np.flatnonzero(np.isin(mdp.state_of_choice, places) & ~decided[mdp.state_of_choice] & (probabilities > 0))
-    directed = np.array([mdp.choice_names[choice] in moves for choice in shown], dtype=bool)
-    if shown.size and not directed.any():
-        raise ValueError(
-            f"no choice of the policy has a direction: moves tells those of {', '.join(moves)}, and the first choice "
-            f"is called {mdp.choice_names[shown[0]]!r}"
-        )
+    open_choices = np.flatnonzero(np.isin(mdp.state_of_choice, places) & ~decided[mdp.state_of_choice])
+    names = dict.fromkeys(mdp.choice_names[choice] for choice in open_choices)
+    if names and not names.keys() & moves.keys():
+        known, called = (", ".join(map(repr, words)) for words in (moves, names))
+        raise ValueError(f"moves tells the directions of {known}; the choices here are called {called}")
     ax = _grid_axes(mdp, places, ax)
     mesh = None if numbers is None else _colour(ax, places, numbers, "value")
-    centre = np.full((mdp.states, 2), -1)
-    centre[places[places >= 0]] = np.argwhere(places >= 0)
+    centres = np.full((mdp.states, 2), -1)  # row and column
+    centres[places[places >= 0]] = np.argwhere(places >= 0)
 
     def ink(states: Indices) -> list[str]:
         return ["black"] * states.size if mesh is None or numbers is None else _ink(mesh, numbers[states])
 
-    going, staying = shown[directed], shown[~directed]
-    if going.size:
-        states = mdp.state_of_choice[going]
-        steps, lengths = np.array([moves[mdp.choice_names[choice]] for choice in going]), REACH * probabilities[going]
-        tails = np.where(probabilities[going] == 1, -REACH / 2, CLEARANCE)
-        ax.quiver(
-            *(centre[states] + tails[:, None] * steps).T[::-1],
-            *(lengths[:, None] * steps).T[::-1],
-            color=ink(states),
-            angles="xy",
-            scale_units="xy",
-            scale=1,
-            units="xy",
-            width=0.045,
-            headwidth=4,
-            headlength=4,
-            headaxislength=3.6,
-            minlength=0,
-        )
-    if staying.size:
-        states = mdp.state_of_choice[staying]
-        diameter = 0.2 * points_per_unit(ax)
-        rows, columns = centre[states].T
-        ax.scatter(columns, rows, s=diameter**2 * probabilities[staying], color=ink(states), linewidths=0)
+    made = open_choices[probabilities[open_choices] > 0]
+    directed = np.array([mdp.choice_names[choice] in moves for choice in made], dtype=bool)
+    for choices, draw in ((made[directed], _draw_arrows), (made[~directed], _draw_dots)):
+        if choices.size:
+            states = mdp.state_of_choice[choices]
+            steps = np.array([moves.get(mdp.choice_names[choice], (0, 0)) for choice in choices])
+            draw(ax, centres[states], steps, probabilities[choices], ink(states))
     rewards = mdp.rewards[mdp.first_choice[:-1]]
     paying = np.flatnonzero(decided & (rewards != 0) & np.isin(np.arange(mdp.states), places))
     words = [f"{reward:+.3g}".replace("-", "−") for reward in rewards[paying]]
-    _write(ax, centre[paying], words, ink(paying))
+    _write(ax, centres[paying], words, ink(paying))
     return ax
+
+
+def _draw_arrows(ax: "Axes", centres: Indices, steps: Indices, probabilities: Vector, colours: list[str]) -> None:
+    tails = centres + np.where(probabilities > CERTAIN, -REACH / 2, CLEARANCE)[:, None] * steps
+    extents = REACH * probabilities[:, None] * steps
+    ax.quiver(
+        *tails.T[::-1],
+        *extents.T[::-1],
+        color=colours,
+        angles="xy",
+        scale_units="xy",
+        scale=1,
+        units="xy",
+        width=0.045,
+        headwidth=4,
+        headlength=4,
+        headaxislength=3.6,
+        minlength=0,
+    )
+
+
+def _draw_dots(ax: "Axes", centres: Indices, steps: Indices, probabilities: Vector, colours: list[str]) -> None:
+    rows, columns = centres.T
+    diameter = LARGEST_DOT * points_per_unit(ax)
+    ax.scatter(columns, rows, s=diameter**2 * probabilities, color=colours, linewidths=0)
 
 
 def checked_cells(mdp: MDP, cells: ArrayLike) -> Indices:
@@ -337,7 +345,7 @@ def _worded(numbers: Vector) -> list[str]:
     if largest == 0:
         return ["0"] * numbers.size
     order = math.floor(math.log10(largest))
-    style = f".{max(2 - order, 0)}f" if -3 <= order <= 5 else ".1e"
+    style = f"z.{max(2 - order, 0)}f" if -3 <= order <= 5 else ".1e"
     return [format(number, style).replace("-", "−") for number in numbers]
 
 
