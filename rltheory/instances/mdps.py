@@ -370,7 +370,7 @@ def random_linear_mdp(rng: np.random.Generator, states: int, actions: int, dimen
 ACTION_NAMES = {
     "cliff_walking": ("up", "right", "down", "left"),
     "frozen_lake_4x4": ("left", "down", "right", "up"),
-    "taxi": ("down", "up", "right", "left", "pick up", "drop off"),
+    "taxi": ("down", "up", "right", "left", "pick-up", "drop-off"),
 }
 
 

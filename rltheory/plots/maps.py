@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["checked_cells", "occupancy_map", "policy_map", "value_map"]
 
-WALL, PLAIN = "#4b5563", "#eef0f3"
+WALL, PLAIN, LINES = "#4b5563", "#f6f7f9", "#d9dde3"
 REACH = 0.4  # length of the arrow of a certain move, in cells
 CLEARANCE = 0.07  # of the arrows of uncertain moves around the middle, in cells
 CERTAIN = 0.999  # probability above which arrows of other moves would be invisible
@@ -289,9 +289,7 @@ def _grid_axes(mdp: MDP, places: Indices, ax: "Axes | None") -> "Axes":
 def _mesh(ax: "Axes", shades: Any, **colours: Any) -> Any:
     rows, columns = shades.shape
     edges = np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5
-    return ax.pcolormesh(
-        *edges, shades, edgecolors="white", linewidth=0.6 if max(rows, columns) <= 30 else 0, **colours
-    )
+    return ax.pcolormesh(*edges, shades, edgecolors=LINES, linewidth=0.6 if max(rows, columns) <= 30 else 0, **colours)
 
 
 def _colour(
