@@ -17,7 +17,7 @@ import numpy as np
 import rltheory as rl
 from rltheory.plots.style import COLOURS, tidy
 from rltheory.problems import deterministic_policy
-from rltheory.solvers import discounted_occupancy, evaluate_policy, soft_value_iteration, solve
+from rltheory.solvers import discounted_occupancy, discounted_values, soft_value_iteration, solve
 
 layout = [
     "........",
@@ -63,7 +63,8 @@ grid = np.linspace(0, 0.4, 21)
 worlds = [cliff(slip) for slip in grid]
 _, ax = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
 optimal = [solve(world, discount).values[start] for world in worlds]
-careless = [evaluate_policy(world, solution.policy, discount).values[start] for world in worlds]
+edge = deterministic_policy(sure, solution.policy)
+careless = [discounted_values(world, edge, discount).values[start] for world in worlds]
 ax.plot(grid, optimal, color=COLOURS[0], linewidth=2, label="optimal policy of each slip")
 ax.plot(grid, careless, "--", color=COLOURS[1], linewidth=2, label="policy that expects no slip")
 ax.set_xlabel("slip, probability")
