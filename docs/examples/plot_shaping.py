@@ -74,8 +74,8 @@ for ax, extra, title in zip(axes, (bonus, shaping), ("with a bonus", "with shapi
     rl.plots.policy_map(paid, best.policy, cells, values=best.values, ax=ax)
 
 # %%
-# The bonus is best earned by going back and forth for ever: in the cell before the goal, one turns round. Shaping leaves
-# the task as it was, for the sum of what it pays telescopes along every way. All values change by the potential,
+# The bonus is best earned by going back and forth for ever: in the cell before the goal, one turns round. Shaping
+# leaves the task as it was, for the sum of what it pays telescopes along every way. All values change by the potential,
 #
 # .. math:: V_{\text{shaped}}(s) = V(s) - \Phi(s),
 #
