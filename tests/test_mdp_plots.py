@@ -408,6 +408,16 @@ def test_river_swim_looks_as_in_the_textbooks():
         np.testing.assert_allclose(np.linalg.norm(path[[0, -1]] - centres[[start, end]], axis=1), radius)
 
 
+def test_parts_that_never_meet_are_placed_side_by_side():
+    laws = np.zeros((5, 1, 5))
+    laws[[0, 1, 2, 3, 4], 0, [1, 0, 2, 4, 3]] = 1  # two pairs, and a state by itself
+    circles, _, _ = graph(TabularMDP(laws, np.zeros((5, 1))))
+    centres = np.array([circle.center for circle in circles])
+    apart = np.linalg.norm(centres[:, None] - centres, axis=-1)[~np.eye(5, dtype=bool)]
+    assert apart.min() == pytest.approx(1)
+    assert apart.max() < 5
+
+
 def test_grid_places_the_states_of_a_graph():
     circles, _, _ = graph(chain(4), cells=[[3, -1, 0], [1, 2, -1]])
     centres = np.array([circle.center for circle in circles])

@@ -3,6 +3,7 @@
 import math
 import textwrap
 from collections import Counter
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -115,6 +116,8 @@ def _placed(mdp: MDP, laws: Matrix) -> Matrix:
     graph.add_nodes_from(range(mdp.states))
     choices, successors = np.nonzero(laws)
     graph.add_edges_from(zip(mdp.state_of_choice[choices].tolist(), successors.tolist(), strict=True))
+    # Parts of a process that never meet are placed side by side, as if they did.
+    graph.add_edges_from(pairwise(min(part) for part in networkx.connected_components(graph)))
     layout = networkx.kamada_kawai_layout(graph)
     places = np.array([layout[state] for state in range(mdp.states)])
     places -= places.mean(axis=0)

@@ -30,6 +30,7 @@ REACH = 0.4  # length of the arrow of a certain move, in cells
 CLEARANCE = 0.07  # of the arrows of uncertain moves around the middle, in cells
 CERTAIN = 0.999  # probability above which arrows of other moves would be invisible
 LARGEST_DOT = 0.2  # diameter, in cells
+PREVAILS = 4  # how many times larger values of one sign are, from which on colours do not tell the signs
 SMALLEST_TEXT, LARGEST_TEXT = 5.5, 11.0  # points
 
 
@@ -306,7 +307,7 @@ def _colour(
     low, high = float(shown.min()), float(shown.max())
     if limits is not None:
         low, high = limits
-    elif 4 * min(-low, high) > max(-low, high):
+    elif PREVAILS * min(-low, high) > max(-low, high):
         high = max(-low, high)
         low, colours = -high, "RdBu"
     elif low == high:
