@@ -275,6 +275,16 @@ def test_where_all_choices_are_the_same_there_are_no_arrows():
     assert not ax.texts
 
 
+def test_rewards_are_written_where_they_are_all_that_is_left():
+    """State 0: one law, two rewards, so there is a choice; state 1: two choices that are the same."""
+    mdp = TabularMDP(np.eye(2)[[[0, 0], [1, 1]]], [[1, 2], [-3, -3]], action_names=["left", "right"])
+    ax = policy_map(mdp, [1, 2], [[0, 1]], ax=axes())
+    tails, steps = arrows(ax)
+    np.testing.assert_allclose(tails + steps / 2, [[0, 0]], atol=1e-15)
+    np.testing.assert_allclose(steps, [[0, 0.4]])
+    assert words(ax) == {(0, 1): "−3"}
+
+
 def test_recorded_moves_go_where_their_arrows_point():
     """From an inner cell without a wall near; the lake is slippery, and goes where it should one time in three."""
     for name, cell, columns, chance in (("cliff_walking", 14, 12, 1), ("frozen_lake_4x4", 9, 4, 1 / 3)):
