@@ -444,6 +444,7 @@ def test_grid_places_the_states_of_a_graph():
         (machine_replacement(6), [range(6)]),
         (combination_lock([1, 0, 1, 1]), None),
         (combination_lock([1, 0, 1, 1]), [range(4)]),
+        (TabularMDP(np.tile(np.eye(2)[::-1, None], (1, 3, 1)), np.full((2, 3), -0.5), title="column"), [[0], [1]]),
     ],
     ids=lambda value: str(value) if isinstance(value, TabularMDP) else "row" if value else "free",
 )
