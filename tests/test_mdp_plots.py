@@ -19,6 +19,7 @@ from rltheory.instances import (
     garnet,
     grid_cells,
     grid_world,
+    inventory,
     machine_replacement,
     recorded_mdp,
     river_swim,
@@ -330,7 +331,8 @@ def test_wrong_cells_are_named(draw, cells, message):
         (lambda: value_map(GRID, [np.nan] * 12, CELLS), r"values\[0\] is nan; every entry must be finite"),
         (lambda: occupancy_map(GRID, np.zeros(12), CELLS), "occupancy has 12 entries for 39 choices; give one for"),
         (lambda: occupancy_map(GRID, -uniform_policy(GRID), CELLS), r"occupancy\[0\] is -0.25; it must be >= 0"),
-        (lambda: policy_map(GRID, np.zeros(12, int), CELLS), r"made\[1\] is 0; the choices of state 1 are 4 to 7"),
+        (lambda: policy_map(GRID, np.zeros(12, int), CELLS), r"policy\[1\] is 0; the choices of state 1 are 4 to 7"),
+        (lambda: policy_map(GRID, np.zeros((2, 12), int), CELLS), r"policy has shape \(2, 12\); it must have 1 dim"),
         (lambda: policy_map(GRID, np.zeros(39), CELLS), "policy sums to 0 in state 0; expected 1 within 1e-09"),
         (lambda: policy_map(GRID, uniform_policy(GRID), CELLS, values=[1.0]), "values has 1 entries for 12 states"),
         (
@@ -416,6 +418,24 @@ def test_river_swim_looks_as_in_the_textbooks():
             between = centres[[start, end]].mean(axis=0)
             assert np.sign(middle[1] - between[1]) == np.sign(end - start)
         np.testing.assert_allclose(np.linalg.norm(path[[0, -1]] - centres[[start, end]], axis=1), radius)
+
+
+@pytest.mark.parametrize("mdp", [river_swim(), inventory(4), garnet(np.random.default_rng(0), 5, 2, 2)], ids=str)
+def test_a_graph_begins_on_the_left(mdp):
+    circles, _, _ = graph(mdp)
+    assert circles[0].center[0] < np.mean([circle.center[0] for circle in circles])
+
+
+@pytest.mark.parametrize("mdp", [chain(5), chain(8), machine_replacement(6)], ids=str)
+def test_no_arrow_is_cut_off(mdp):
+    ax = transition_graph(mdp, cells=[range(mdp.states)])
+    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+    for arrow in drawn(ax, FancyArrowPatch):
+        x, y = arrow._path_original.interpolated(1).to_polygons(closed_only=False)[0].T
+        assert left < x.min()
+        assert x.max() < right
+        assert low < y.min()
+        assert y.max() < high
 
 
 def test_parts_that_never_meet_are_placed_side_by_side():

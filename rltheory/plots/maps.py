@@ -252,8 +252,10 @@ def _state_numbers(mdp: MDP, values: ArrayLike, name: str) -> Vector:
 
 
 def _probabilities(mdp: MDP, policy: ArrayLike) -> Array:
-    made = np.array(policy)
-    return deterministic_policy(mdp, made) if np.issubdtype(made.dtype, np.integer) else checked_policy(mdp, policy)
+    numbers = np.array(policy)
+    if np.issubdtype(numbers.dtype, np.integer) and numbers.shape == (mdp.states,):
+        return deterministic_policy(mdp, numbers, name="policy")
+    return checked_policy(mdp, policy)
 
 
 def _decided(mdp: MDP) -> NDArray[np.bool_]:
