@@ -1,9 +1,11 @@
 """Instances: games from the literature, random families, and recorded preferences."""
 
 from rltheory.instances.mdps import (
+    MOVES,
     chain,
     combination_lock,
     garnet,
+    grid_cells,
     grid_world,
     inventory,
     machine_replacement,
@@ -38,6 +40,7 @@ from rltheory.instances.recorded import (
 )
 
 __all__ = [
+    "MOVES",
     "additive",
     "block_game",
     "bradley_terry",
@@ -48,6 +51,7 @@ __all__ = [
     "cycle",
     "efron_dice",
     "garnet",
+    "grid_cells",
     "grid_world",
     "inventory",
     "low_rank",

@@ -11,9 +11,11 @@ from rltheory.problems import LinearMDP, SparseMDP, TabularMDP
 from rltheory.problems.mdp import Indices
 
 __all__ = [
+    "MOVES",
     "chain",
     "combination_lock",
     "garnet",
+    "grid_cells",
     "grid_world",
     "inventory",
     "machine_replacement",
@@ -139,23 +141,16 @@ def grid_world(
     """
     slip = fraction(slip, "slip")
     pays = {"G": 1.0} if exits is None else dict(exits)
-    if not layout or any(len(row) != len(layout[0]) for row in layout):
-        raise ValueError(
-            f"layout has rows of lengths {[len(row) for row in layout]}; they must be equal, and one at least"
-        )
-    cells = np.array([list(row) for row in layout])
-    for row, column in np.argwhere(~np.isin(cells, ["#", "S", ".", *pays])):
-        raise ValueError(f"layout[{row}][{column}] is {str(cells[row, column])!r}; it must be '#', 'S', '.' or an exit")
-    inside = cells != "#"
-    places = np.argwhere(inside)
-    symbols = cells[inside]
+    layout_symbols, cells = _symbols(layout), grid_cells(layout)
+    for row, column in np.argwhere(~np.isin(layout_symbols, ["#", "S", ".", *pays])):
+        symbol = str(layout_symbols[row, column])
+        raise ValueError(f"layout[{row}][{column}] is {symbol!r}; it must be '#', 'S', '.' or an exit")
+    places, symbols = np.argwhere(cells >= 0), layout_symbols[cells >= 0]
     free = np.isin(symbols, ["S", "."])
     if not free.any():
         raise ValueError("layout has no free cell, 'S' or '.'")
     end = len(places)
-    number = np.full(cells.shape, -1)
-    number[inside] = np.arange(end)
-    reached = np.stack([_moved(number, places[free], step) for step in MOVES.values()])  # (4, free cells)
+    reached = np.stack([_moved(cells, places[free], step) for step in MOVES.values()])  # (4, free cells)
 
     # For each move of each free cell: straight on, to one side, to the other.
     successors = np.stack([reached, np.roll(reached, 1, axis=0), np.roll(reached, -1, axis=0)], axis=-1)
@@ -184,9 +179,35 @@ def grid_world(
     )
 
 
-def _moved(number: Indices, places: Indices, step: tuple[int, int]) -> Indices:
+def grid_cells(layout: Sequence[str]) -> Indices:
+    """Number of the state of :func:`grid_world` in each cell of its layout, -1 in walls; shape (rows, columns).
+
+    Figures learn from it where states lie.
+
+    Examples
+    --------
+    >>> grid_cells(["...+", ".#.-", "S..."])
+    array([[ 0,  1,  2,  3],
+           [ 4, -1,  5,  6],
+           [ 7,  8,  9, 10]])
+    """
+    inside = _symbols(layout) != "#"
+    cells = np.full(inside.shape, -1)
+    cells[inside] = np.arange(np.count_nonzero(inside))
+    return cells
+
+
+def _symbols(layout: Sequence[str]) -> NDArray[np.str_]:
+    if not layout or any(len(row) != len(layout[0]) for row in layout):
+        raise ValueError(
+            f"layout has rows of lengths {[len(row) for row in layout]}; they must be equal, and one at least"
+        )
+    return np.array([list(row) for row in layout])
+
+
+def _moved(cells: Indices, places: Indices, step: tuple[int, int]) -> Indices:
     """Numbers of the cells one step away, or of the same cells where a wall or the edge is in the way."""
-    walled = np.pad(number, 1, constant_values=-1)
+    walled = np.pad(cells, 1, constant_values=-1)
     ahead, here = (walled[tuple((places + 1 + shift).T)] for shift in (np.array(step), 0))
     reached: Indices = np.where(ahead >= 0, ahead, here)
     return reached
@@ -346,6 +367,13 @@ def random_linear_mdp(rng: np.random.Generator, states: int, actions: int, dimen
     return LinearMDP(features, measures, rng.random(dimension), title="random linear")
 
 
+ACTION_NAMES = {
+    "cliff_walking": ("up", "right", "down", "left"),
+    "frozen_lake_4x4": ("left", "down", "right", "up"),
+    "taxi": ("down", "up", "right", "left", "pick-up", "drop-off"),
+}
+
+
 def recorded_mdps() -> list[str]:
     """Names of the processes that :func:`recorded_mdp` loads.
 
@@ -360,7 +388,8 @@ def recorded_mdps() -> list[str]:
 def recorded_mdp(name: str) -> SparseMDP:
     """Load a process that is known by its table.
 
-    Episodes that end lead to an absorbing last state without rewards.
+    Episodes that end lead to an absorbing last state without rewards. The others are cells, numbered row by row; in
+    Taxi each cell has 20 states, for five places of the passenger, the last of them in the taxi, and four destinations.
 
     Parameters
     ----------
@@ -391,5 +420,6 @@ def recorded_mdp(name: str) -> SparseMDP:
             table["prob"],
             table["reward"],
             initial=table["initial_distribution"],
+            choice_names=ACTION_NAMES[name] * (table["choice_ptr"].size - 1),
             title=name,
         )

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rltheory.arrays import Array, Times
-from rltheory.plots.style import COLOURS, MEASURED, new_axes, tidy
+from rltheory.plots.style import COLOURS, DASHES, MEASURED, new_axes, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["exploitability_bars", "race"]
-
-DASHES = ("-", "--", ":")
 
 
 def race(

@@ -6,22 +6,33 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["COLOURS", "FIT", "MEASURED", "MUTED", "STATED", "new_axes", "tidy"]
+__all__ = ["COLOURS", "DASHES", "FIT", "MEASURED", "MUTED", "STATED", "new_axes", "points_per_unit", "tidy"]
 
 # Okabe and Ito's palette.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MEASURED, STATED, FIT = COLOURS[:3]
 MUTED = "#6b7280"
 
+# For more curves than there are colours.
+DASHES = ("-", "--", ":")
+
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def new_axes(*, width: float = 6.4, height: float = 4.0) -> "Axes":
-    """Axes of a new pyplot figure, sized in inches."""
+def new_axes(*, width: float = 6.4, height: float = 4.0, equal: bool = False) -> "Axes":
+    """Axes of a new pyplot figure, sized in inches; with the same unit on both axes, if they are to be equal."""
     import matplotlib.pyplot as plt
 
-    _, ax = plt.subplots(figsize=(width, height), layout="constrained")
+    _, ax = plt.subplots(figsize=(width, height), layout="compressed" if equal else "constrained")
+    ax.set_aspect("equal" if equal else "auto")
     return ax
+
+
+def points_per_unit(ax: "Axes") -> float:
+    """Size on paper of a unit of equal axes, estimated before the layout makes room for labels."""
+    box = ax.get_window_extent()
+    across, up = (abs(high - low) for low, high in (ax.get_xlim(), ax.get_ylim()))
+    return float(72 / ax.figure.dpi * min(box.width / across, box.height / up))
 
 
 def tidy(ax: "Axes") -> None:

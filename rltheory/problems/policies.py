@@ -25,7 +25,7 @@ def uniform_policy(mdp: MDP) -> Vector:
     return np.repeat(1 / sizes, sizes)
 
 
-def deterministic_policy(mdp: MDP, made: ArrayLike) -> Array:
+def deterministic_policy(mdp: MDP, made: ArrayLike, *, name: str = "made") -> Array:
     """Policy that makes the choice ``made[..., s]`` in state s, with certainty.
 
     Parameters
@@ -34,6 +34,8 @@ def deterministic_policy(mdp: MDP, made: ArrayLike) -> Array:
         The process, S states and C choices.
     made : array_like of int, shape (..., S)
         Numbers of choices, each one of its state.
+    name
+        What error messages call `made`.
 
     Returns
     -------
@@ -53,7 +55,7 @@ def deterministic_policy(mdp: MDP, made: ArrayLike) -> Array:
     numbers = np.asarray(made)
     if not np.issubdtype(numbers.dtype, np.integer) or numbers.shape[-1:] != (mdp.states,):
         raise ValueError(
-            f"made has type {numbers.dtype} and shape {numbers.shape}; it must hold one integer for each of the "
+            f"{name} has type {numbers.dtype} and shape {numbers.shape}; it must hold one integer for each of the "
             f"{mdp.states} states"
         )
     first, end = mdp.first_choice[:-1], mdp.first_choice[1:]
@@ -62,7 +64,7 @@ def deterministic_policy(mdp: MDP, made: ArrayLike) -> Array:
         place = first_index(foreign)
         state = place[-1]
         raise ValueError(
-            f"made{list(place)} is {numbers[place]}; "
+            f"{name}{list(place)} is {numbers[place]}; "
             f"the choices of state {state} are {first[state]} to {end[state] - 1}"
         )
     policy = np.zeros((*numbers.shape[:-1], mdp.choices))
