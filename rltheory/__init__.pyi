@@ -33,6 +33,7 @@ from .algorithms import sampled_magnetic_mirror_descent as sampled_magnetic_mirr
 from .algorithms import sampled_nash_mirror_prox as sampled_nash_mirror_prox
 from .algorithms import self_play_gradient as self_play_gradient
 from .problems import ContextualGame as ContextualGame
+from .problems import DeterministicMDP as DeterministicMDP
 from .problems import LargeGame as LargeGame
 from .problems import PreferenceGame as PreferenceGame
 from .problems import SparseMDP as SparseMDP

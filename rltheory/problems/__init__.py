@@ -1,7 +1,14 @@
 """Problems: immutable, validated values, and their loaders."""
 
+from rltheory.problems.bridge import (
+    read_bridge,
+    read_exploration_policy,
+)
 from rltheory.problems.contextual_game import (
     ContextualGame,
+)
+from rltheory.problems.deterministic import (
+    DeterministicMDP,
 )
 from rltheory.problems.finite_horizon import (
     FiniteHorizonMDP,
@@ -37,6 +44,10 @@ from rltheory.problems.policies import (
 from rltheory.problems.preference_game import (
     PreferenceGame,
 )
+from rltheory.problems.sticky import (
+    sticky,
+    sticky_states,
+)
 from rltheory.problems.trajectory_game import (
     TrajectoryGame,
 )
@@ -44,6 +55,7 @@ from rltheory.problems.trajectory_game import (
 __all__ = [
     "MDP",
     "ContextualGame",
+    "DeterministicMDP",
     "ExplicitModel",
     "FiniteHorizonMDP",
     "Game",
@@ -56,9 +68,13 @@ __all__ = [
     "TrajectoryGame",
     "deterministic_policy",
     "from_gymnasium",
+    "read_bridge",
     "read_drn",
+    "read_exploration_policy",
     "read_npz",
     "read_prism",
+    "sticky",
+    "sticky_states",
     "to_gymnasium",
     "uniform_policy",
     "write_drn",

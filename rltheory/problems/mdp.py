@@ -5,8 +5,9 @@ A *choice* is an action in a state. Choices are numbered in the order of their s
 is one row or entry for each choice: a transition law and a mean reward. The criterion (discounted, over a horizon, on
 average) is not part of the process; solvers are told.
 
-:class:`TabularMDP` keeps transition laws as dense rows, :class:`SparseMDP` only the successors of positive probability.
-Kernels see both through :func:`expectation`.
+:class:`TabularMDP` keeps transition laws as dense rows, :class:`SparseMDP` only the successors of positive probability,
+and :class:`~rltheory.problems.DeterministicMDP` the only successor of each choice. Kernels see all three through
+:func:`expectation` and :func:`mark_successors`.
 """
 
 import html
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
 from numba.extending import overload
@@ -27,9 +28,22 @@ from rltheory.jit import kernel
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-__all__ = ["MDP", "DenseArrays", "Indices", "SparseArrays", "SparseMDP", "TabularMDP", "expectation"]
+__all__ = [
+    "MDP",
+    "DenseArrays",
+    "DeterministicArrays",
+    "Indices",
+    "Marks",
+    "ProcessArrays",
+    "SparseArrays",
+    "SparseMDP",
+    "TabularMDP",
+    "expectation",
+    "mark_successors",
+]
 
 Indices = NDArray[np.int64]
+Marks = NDArray[np.bool_]
 
 
 class DenseArrays(NamedTuple):
@@ -50,10 +64,23 @@ class SparseArrays(NamedTuple):
     probabilities: Vector  # (E,)
 
 
-def expectation(arrays: DenseArrays | SparseArrays, choice: int, values: Vector) -> float:
+class DeterministicArrays(NamedTuple):
+    """What kernels receive of a process in which each choice has one successor."""
+
+    first_choice: Indices  # (S + 1,)
+    rewards: Vector  # (C,)
+    successors: NDArray[np.uint32]  # (C,)
+
+
+ProcessArrays: TypeAlias = DenseArrays | SparseArrays | DeterministicArrays
+
+
+def expectation(arrays: ProcessArrays, choice: int, values: Vector) -> float:
     """Expected value of the next state after a choice, for kernels."""
     if isinstance(arrays, DenseArrays):
         return float(arrays.transitions[choice] @ values)
+    if isinstance(arrays, DeterministicArrays):
+        return float(values[arrays.successors[choice]])
     entries = slice(arrays.first_entry[choice], arrays.first_entry[choice + 1])
     return float(arrays.probabilities[entries] @ values[arrays.successors[entries]])
 
@@ -70,6 +97,13 @@ def _compiled_expectation(arrays: Any, choice: Any, values: Any) -> Any:
 
         return dense
 
+    if "probabilities" not in arrays.fields:
+
+        def deterministic(arrays: Any, choice: Any, values: Any) -> Any:
+            return values[arrays.successors[choice]]
+
+        return deterministic
+
     def sparse(arrays: Any, choice: Any, values: Any) -> Any:
         row = np.uint64(choice)
         total = 0.0
@@ -80,8 +114,46 @@ def _compiled_expectation(arrays: Any, choice: Any, values: Any) -> Any:
     return sparse
 
 
+def mark_successors(arrays: ProcessArrays, choice: int, marks: Marks) -> None:
+    """Set the marks of the states to which a choice leads with positive probability, for kernels."""
+    if isinstance(arrays, DenseArrays):
+        marks[arrays.transitions[choice] > 0] = True
+    elif isinstance(arrays, DeterministicArrays):
+        marks[arrays.successors[choice]] = True
+    else:
+        entries = slice(arrays.first_entry[choice], arrays.first_entry[choice + 1])
+        marks[arrays.successors[entries][arrays.probabilities[entries] > 0]] = True
+
+
+@overload(mark_successors, jit_options={"error_model": "numpy"})
+def _compiled_mark_successors(arrays: Any, choice: Any, marks: Any) -> Any:
+    if "transitions" in arrays.fields:
+
+        def dense(arrays: Any, choice: Any, marks: Any) -> None:
+            for state in range(marks.size):
+                if arrays.transitions[choice, state] > 0:
+                    marks[state] = True
+
+        return dense
+
+    if "probabilities" not in arrays.fields:
+
+        def deterministic(arrays: Any, choice: Any, marks: Any) -> None:
+            marks[arrays.successors[choice]] = True
+
+        return deterministic
+
+    def sparse(arrays: Any, choice: Any, marks: Any) -> None:
+        row = np.uint64(choice)
+        for entry in range(arrays.first_entry[row], arrays.first_entry[row + np.uint64(1)]):
+            if arrays.probabilities[entry] > 0:
+                marks[arrays.successors[entry]] = True
+
+    return sparse
+
+
 @kernel
-def _largest_deviation(arrays: DenseArrays | SparseArrays, ones: Vector) -> float:
+def _largest_deviation(arrays: ProcessArrays, ones: Vector) -> float:
     """Largest deviation from 1 of the expected value of 1."""
     deviation = 0.0
     for choice in range(arrays.rewards.size):
@@ -91,7 +163,7 @@ def _largest_deviation(arrays: DenseArrays | SparseArrays, ones: Vector) -> floa
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class MDP(ABC):
-    """What the two forms of a Markov decision process share."""
+    """What the forms of a Markov decision process share."""
 
     first_choice: Indices
     rewards: Vector
@@ -99,7 +171,7 @@ class MDP(ABC):
     state_names: tuple[str, ...]
     choice_names: tuple[str, ...]
     title: str
-    arrays: DenseArrays | SparseArrays
+    arrays: ProcessArrays
 
     def _set_common(
         self,
@@ -114,9 +186,9 @@ class MDP(ABC):
         object.__setattr__(self, "first_choice", _frozen_indices(first_choice))
         object.__setattr__(self, "rewards", frozen(rewards))
         object.__setattr__(self, "initial", frozen(_checked_initial(initial, states)))
-        object.__setattr__(self, "state_names", _checked_names(state_names, states, "state_names", "states"))
+        object.__setattr__(self, "state_names", checked_names(state_names, states, "state_names", "states"))
         names = choice_names or [str(k) for size in np.diff(first_choice) for k in range(size)]
-        object.__setattr__(self, "choice_names", _checked_names(names, rewards.size, "choice_names", "choices"))
+        object.__setattr__(self, "choice_names", checked_names(names, rewards.size, "choice_names", "choices"))
         object.__setattr__(self, "title", title)
 
     @property
@@ -143,6 +215,10 @@ class MDP(ABC):
     @abstractmethod
     def most_successors(self) -> int:
         """Number of terms, at most, in the expected value of a next state."""
+
+    @abstractmethod
+    def as_sparse(self) -> "SparseMDP":
+        """Return the same process with sparse laws."""
 
     @cached_property
     def sum_deviation(self) -> float:
@@ -243,13 +319,7 @@ class TabularMDP(MDP):
         if laws.ndim != 3 or laws.shape[0] != laws.shape[2] or 0 in laws.shape:
             raise ValueError(f"transitions has shape {laws.shape}; it must be (S, A, S) with a state and an action")
         states, actions, _ = laws.shape
-        exists = np.ones((states, actions), dtype=bool) if allowed is None else np.array(allowed)
-        if exists.dtype != bool or exists.shape != (states, actions):
-            raise ValueError(
-                f"allowed has type {exists.dtype} and shape {exists.shape}; it must be bool and {(states, actions)}"
-            )
-        if not exists.any(axis=1).all():
-            raise ValueError(f"state {int(np.argmin(exists.any(axis=1)))} has no action; allow one at least")
+        exists = existing_actions(allowed, states, actions)
         laws = laws[exists]
         pairs = np.argwhere(exists)
         _check_laws(laws, pairs)
@@ -268,7 +338,7 @@ class TabularMDP(MDP):
             place = [*map(int, pairs[row]), *rest]
             raise ValueError(f"rewards{place} is {means[(row, *rest)]}; every reward must be finite")
         means = means if means.ndim == 1 else (laws * means).sum(axis=1)
-        names = _checked_names(action_names, actions, "action_names", "actions")
+        names = checked_names(action_names, actions, "action_names", "actions")
         first_choice = np.append(0, np.cumsum(exists.sum(axis=1)))
         self._set_common(first_choice, means, initial, state_names, [names[a] for _, a in pairs], title)
         object.__setattr__(self, "arrays", DenseArrays(self.first_choice, self.rewards, frozen(laws)))
@@ -282,6 +352,10 @@ class TabularMDP(MDP):
     def most_successors(self) -> int:
         """Number of terms, at most, in the expected value of a next state."""
         return self.states
+
+    def as_sparse(self) -> "SparseMDP":
+        """Return the same process with sparse laws."""
+        return SparseMDP.from_tabular(self)
 
 
 class SparseMDP(MDP):
@@ -385,6 +459,10 @@ class SparseMDP(MDP):
         """Number of terms, at most, in the expected value of a next state."""
         return int(np.diff(self.arrays.first_entry).max())
 
+    def as_sparse(self) -> "SparseMDP":
+        """Return the process itself."""
+        return self
+
     @classmethod
     def from_tabular(cls, mdp: TabularMDP) -> Self:
         """Drop the zeros of a process with dense laws."""
@@ -402,6 +480,18 @@ class SparseMDP(MDP):
             choice_names=mdp.choice_names,
             title=mdp.title,
         )
+
+
+def existing_actions(allowed: ArrayLike | None, states: int, actions: int) -> Marks:
+    """Which actions exist in which states, shape (S, A); all where nothing is said."""
+    exists = np.ones((states, actions), dtype=bool) if allowed is None else np.array(allowed)
+    if exists.dtype != bool or exists.shape != (states, actions):
+        raise ValueError(
+            f"allowed has type {exists.dtype} and shape {exists.shape}; it must be bool and {(states, actions)}"
+        )
+    if not exists.any(axis=1).all():
+        raise ValueError(f"state {int(np.argmin(exists.any(axis=1)))} has no action; allow one at least")
+    return exists
 
 
 def _check_laws(laws: Matrix, pairs: Indices) -> None:
@@ -488,7 +578,7 @@ def _checked_initial(initial: ArrayLike | None, states: int) -> Vector:
     return vector
 
 
-def _checked_names(names: Sequence[str], size: int, argument: str, things: str) -> tuple[str, ...]:
+def checked_names(names: Sequence[str], size: int, argument: str, things: str) -> tuple[str, ...]:
     if not names:
         return tuple(str(k) for k in range(size))
     if len(names) != size:

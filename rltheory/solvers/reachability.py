@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rltheory.arrays import Vector, first_index, float_array, frozen, positive
 from rltheory.jit import kernel, reordering_kernel
-from rltheory.problems import MDP, SparseMDP, TabularMDP
+from rltheory.problems import MDP
 from rltheory.problems.mdp import Indices, SparseArrays, expectation
 from rltheory.progress import sign_of_life
 
@@ -251,8 +251,7 @@ class _Graph(NamedTuple):
 
     @classmethod
     def of(cls, mdp: MDP) -> "_Graph":
-        sparse = SparseMDP.from_tabular(mdp) if isinstance(mdp, TabularMDP) else mdp
-        assert isinstance(sparse, SparseMDP)
+        sparse = mdp.as_sparse()
         arrays = sparse.arrays
         possible = arrays.probabilities > 0
         tiny = possible & (arrays.probabilities < SMALLEST_PROBABILITY)
