@@ -34,6 +34,8 @@ def gaps_by_k(
     >>> len(ax.lines[0].get_xdata())
     2
     """
+    from matplotlib.ticker import MaxNLocator
+
     ax = ax or new_axes(height=3.6)
     for position, (name, (ks, gaps)) in enumerate(curves.items()):
         steps, values = np.asarray(ks, dtype=np.float64), np.asarray(gaps, dtype=np.float64)
@@ -45,7 +47,7 @@ def gaps_by_k(
     ax.set_yscale("log")
     ax.set_xlabel("k, steps of value iteration")
     ax.set_ylabel(quantity)
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if len(curves) > 1:
         ax.legend(frameon=False, fontsize=9)
     tidy(ax)
@@ -78,6 +80,8 @@ def effective_horizons(
     """
     if len(ks) != len(horizons):
         raise ValueError(f"{len(horizons)} horizons for {len(ks)} numbers k; give one for each")
+    from matplotlib.ticker import MaxNLocator
+
     ax = ax or new_axes(height=3.6)
     ax.plot(ks, horizons, "o-", color=MEASURED, label="k + log m")
     ax.plot(ks, ks, ":", color=MUTED, label="k")
@@ -85,7 +89,7 @@ def effective_horizons(
     ax.set_xlabel("k, steps of value iteration")
     ax.set_ylabel("horizon")
     ax.set_ylim(bottom=0)
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend(frameon=False, fontsize=9)
     tidy(ax)
     return ax

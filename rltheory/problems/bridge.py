@@ -117,7 +117,13 @@ def read_exploration_policy(path: str | Path, problem: FiniteHorizonMDP) -> Matr
             array = np.load(file)
     except UNREADABLE as error:
         raise ValueError(f"{path}: not a complete NumPy array ({error})") from None
-    actions = problem.choices // problem.states
+    sizes = np.diff(problem.stages[0].first_choice)
+    if (sizes != sizes[0]).any():
+        state = int(np.argmax(sizes != sizes[0]))
+        raise ValueError(
+            f"{path}: state 0 has {sizes[0]} choices and state {state} has {sizes[state]}; a file needs as many in each"
+        )
+    actions = int(sizes[0])
     expected = (problem.horizon, problem.states, actions)
     if not isinstance(array, np.ndarray) or array.shape != expected:
         found = f"shape {array.shape}" if isinstance(array, np.ndarray) else "several arrays"

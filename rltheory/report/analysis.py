@@ -93,7 +93,7 @@ def _figures(analysis: HorizonAnalysis, sticky: StickyAnalysis | None) -> list[t
     simple = analysis.simple
     figures = [
         (
-            "Timesteps until a method is optimal with probability 1/2. All are bounds but that of the effective horizon.",
+            "Timesteps until optimal with probability 1/2. All are bounds but that of the effective horizon.",
             _drawn(lambda ax: sample_complexities(analysis.log10_timesteps, ax=ax)),
         ),
         (

@@ -268,7 +268,7 @@ def effective_planning_window(
     >>> corridor = DeterministicMDP([[1, 0], [2, 0], [2, 2]], [[0, 0], [1, 0], [0, 0]], initial=[1, 0, 0])
     >>> problem = FiniteHorizonMDP.stationary(corridor, 3)
     >>> effective_planning_window(problem, reference_values(problem))
-    3
+    2
     """
     return _Walks(problem, values.optimal, np.zeros_like(values.optimal), tolerance).first_solvable()
 
@@ -303,7 +303,7 @@ def k_gaps(
     >>> corridor = DeterministicMDP([[1, 0], [2, 0], [2, 2]], [[0, 0], [1, 0], [0, 0]], initial=[1, 0, 0])
     >>> problem = FiniteHorizonMDP.stationary(corridor, 3)
     >>> list(k_gaps(problem, reference_values(problem), Closure.SAFE))
-    [0.25, 1.0, 1.0]
+    [0.5, 1.0, 1.0]
     """
     walks = _Walks(problem, values.optimal, values.random, tolerance)
     for _ in range(problem.horizon):
@@ -350,7 +350,7 @@ def simple_effective_horizon(
     >>> corridor = DeterministicMDP([[1, 0], [2, 0], [2, 2]], [[0, 0], [1, 0], [0, 0]], initial=[1, 0, 0])
     >>> problem = FiniteHorizonMDP.stationary(corridor, 3)
     >>> simple_effective_horizon(problem, reference_values(problem)).horizon
-    3.0
+    2.0
     """
     if longest_law(problem.arrays) > 1:
         raise ValueError(
@@ -419,10 +419,10 @@ def stochastic_effective_horizon(
     >>> corridor = DeterministicMDP([[1, 0], [2, 0], [2, 2]], [[0, 0], [1, 0], [0, 0]], initial=[1, 0, 0])
     >>> problem = FiniteHorizonMDP.stationary(corridor, 3)
     >>> found = stochastic_effective_horizon(
-    ...     problem, reference_values(problem), closure=Closure.GREEDY, reward_range=1.0
+    ...     problem, reference_values(problem), closure=Closure.SAFE, reward_range=1.0
     ... )
     >>> found.k, found.horizon, found.gaps
-    (2, 2.0, array([0.25, 1.  ]))
+    (2, 2.0, array([0.5, 1. ]))
     """
     scale, log_actions = positive(reward_range, "reward_range"), math.log(max(2, most_actions(problem)))
     gaps: list[float] = []

@@ -187,7 +187,7 @@ def analyze_horizon(
     >>> corridor = DeterministicMDP([[1, 0], [2, 0], [2, 2]], [[0, 0], [1, 0], [0, 0]], initial=[1, 0, 0])
     >>> found = analyze_horizon(FiniteHorizonMDP.stationary(corridor, 3), end=2)
     >>> found.min_k, found.planning_window, found.simple.horizon, found.occupancies.state_action
-    (1, 3, 3.0, 0.25)
+    (1, 2, 2.0, 0.25)
     """
     values = reference_values(problem, policy)
     with ThreadPoolExecutor(1) as other:
