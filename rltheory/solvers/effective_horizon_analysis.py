@@ -239,7 +239,7 @@ def analyze_sticky(problem: FiniteHorizonMDP, probability: float) -> StickyAnaly
     >>> corridor = DeterministicMDP([[1, 0], [2, 0], [2, 2]], [[0, 0], [1, 0], [0, 0]], initial=[1, 0, 0])
     >>> found = analyze_sticky(FiniteHorizonMDP.stationary(corridor, 3), 0.25)
     >>> found.optimal_return, found.min_k, found.states
-    (1.0, 1, 5)
+    (1.0, 1, 4)
     """
     moved, pairs = sticky(problem, probability), sticky_states(problem)
     plain, values = reference_values(problem), reference_values(moved)

@@ -115,6 +115,7 @@ def reach_probability(
     --------
     A fair coin is thrown until it shows heads, unless one gives up: in state 0 the second choice loses.
 
+    >>> from rltheory.problems import SparseMDP
     >>> mdp = SparseMDP([0, 2, 3, 4], [0, 2, 3, 4, 5], [0, 1, 2, 1, 2], [0.5, 0.5, 1, 1, 1], [0, 0, 0, 0])
     >>> best = reach_probability(mdp, [False, True, False])
     >>> best.lower, best.upper, best.policy
@@ -197,6 +198,7 @@ def reward_until(
     --------
     A fair coin is thrown, at a cost of 1 each time, until it shows heads; a sure way costs 3.
 
+    >>> from rltheory.problems import SparseMDP
     >>> mdp = SparseMDP([0, 2, 3], [0, 2, 3, 4], [0, 1, 1, 1], [0.5, 0.5, 1, 1], [1, 3, 0])
     >>> cheapest = reward_until(mdp, [False, True], minimise=True)
     >>> cheapest.values.round(12), cheapest.policy
