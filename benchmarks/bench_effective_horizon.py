@@ -1,6 +1,6 @@
 """Analyses of effective horizons: a large process made here, and the published processes, whose answers are known.
 
-No peer is run: the authors' program takes hours to set up. The limits are those that are asked of us.
+No peer is run: the authors' program is written in Julia. The limits are what is required of us.
 """
 
 import json

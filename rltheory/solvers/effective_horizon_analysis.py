@@ -213,7 +213,7 @@ def analyze_horizon(
 
 
 def analyze_sticky(problem: FiniteHorizonMDP, probability: float) -> StickyAnalysis:
-    """Analysis of a deterministic process with sticky actions.
+    """Analysis of a deterministic process with sticky actions, on two threads.
 
     Parameters
     ----------
@@ -249,17 +249,23 @@ def analyze_sticky(problem: FiniteHorizonMDP, probability: float) -> StickyAnaly
     optimal, random, worst = (
         float(moved.initial @ table[0]) for table in (values.optimal, values.random, values.worst)
     )
+    with ThreadPoolExecutor(2) as pool:
+        least, window = (pool.submit(find, moved, values) for find in (min_k, effective_planning_window))
+        horizons = {
+            closure: pool.submit(
+                stochastic_effective_horizon, moved, values, closure=closure, reward_range=highest - lowest or 1.0
+            )
+            for closure in Closure
+        }
+        greedy = pool.submit(greedy_returns, moved, values)
     return StickyAnalysis(
         probability,
         np.unique(np.maximum(met, 0), axis=0).shape[0],
         optimal,
         random,
         worst,
-        min_k(moved, values),
-        effective_planning_window(moved, values),
-        greedy_returns(moved, values),
-        {
-            closure: stochastic_effective_horizon(moved, values, closure=closure, reward_range=highest - lowest or 1.0)
-            for closure in Closure
-        },
+        least.result(),
+        window.result(),
+        greedy.result(),
+        {closure: found.result() for closure, found in horizons.items()},
     )
