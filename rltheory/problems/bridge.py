@@ -76,7 +76,8 @@ def read_bridge(path: str | Path) -> DeterministicMDP:
             _check_mapping(arrays[name], states, f"{path}: {name}")
     if rewards.shape != transitions.shape:
         raise ValueError(f"{path}: rewards has shape {rewards.shape}; it must be {transitions.shape}, as transitions")
-    successors = np.vstack([np.where(transitions == END, states, transitions), np.full((1, actions), states)])
+    successors = np.full((states + 1, actions), states)
+    successors[:-1][transitions != END] = transitions[transitions != END]
     try:
         return DeterministicMDP(
             successors,
