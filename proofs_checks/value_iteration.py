@@ -165,7 +165,7 @@ enclosure = Proof(of=[theory.CERTIFICATE, theory.LOSS_BY_SPAN], settings=theory.
 
 
 def gain(s):
-    """gamma / (1 - gamma)."""
+    """Gamma / (1 - gamma)."""
     return s.discount / (1 - s.discount)
 
 

@@ -126,10 +126,7 @@ def value_iteration(
     """
     discount = checked_discount(discount)
     times, backups = record_times(count(iterations, "iterations")), count(backups, "backups", at_least=1)
-    values = np.zeros(mdp.states) if start is None else float_array(start, "start", ndim=1)
-    if values.size != mdp.states:
-        raise ValueError(f"start has {values.size} entries for {mdp.states} states; give one for each")
-    added = checked_errors(errors, mdp)
+    values, added = checked_start(start, mdp), checked_errors(errors, mdp)
     iterates, backed_up = np.empty((2, times.size, mdp.states))
     made = np.empty((times.size, mdp.states), dtype=np.int64)
     with sign_of_life(f"value iteration of {mdp}"):
@@ -137,6 +134,14 @@ def value_iteration(
     labels = ("time", "state")
     arrays = {"values": (labels, iterates), "backed_up": (labels, backed_up), "made": (labels, made)}
     return Trace("value iteration", times, arrays)
+
+
+def checked_start(start: ArrayLike | None, mdp: MDP) -> Vector:
+    """Return `start` as fresh values of the states; without any, zeros."""
+    values = np.zeros(mdp.states) if start is None else float_array(start, "start", ndim=1)
+    if values.size != mdp.states:
+        raise ValueError(f"start has {values.size} entries for {mdp.states} states; give one for each")
+    return values
 
 
 def checked_errors(errors: ArrayLike | None, mdp: MDP) -> Matrix:

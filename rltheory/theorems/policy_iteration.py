@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rltheory.algorithms import policy_iteration, value_iteration
-from rltheory.arrays import Array, Matrix, Vector
+from rltheory.algorithms.value_iteration import checked_errors
+from rltheory.arrays import Array, Matrix, Vector, count
 from rltheory.instances import garnet, machine_replacement, river_swim
-from rltheory.problems import MDP, TabularMDP
+from rltheory.problems import MDP, TabularMDP, deterministic_policy
 from rltheory.problems.mdp import Indices
 from rltheory.simplex import span
 from rltheory.simulation import stream
@@ -58,6 +59,11 @@ class PolicyIteration(DiscountedProcess):
 
     start: Indices | None = None
     errors: Matrix | None = None
+
+    def __post_init__(self) -> None:
+        if self.start is not None:
+            deterministic_policy(self.mdp, self.start)
+        checked_errors(self.errors, self.mdp)
 
     @property
     def iterations(self) -> int:
@@ -105,6 +111,10 @@ class ModifiedPolicyIteration(ValueIteration):
     """
 
     backups: int = 5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        count(self.backups, "backups", at_least=1)
 
     @property
     def first_values(self) -> Vector:
@@ -348,7 +358,7 @@ SURVIVAL = Theorem(
     standing=Standing.DERIVED,
     statement=r"\pi_j(s_k) = \pi_k(s_k) \implies j - k \le \max \{ i : \gamma^i \ge 1 - \gamma \}, \qquad s_k \in \arg\max_s \bigl( V^* - T_{\pi_k} V^* \bigr)(s)",
     symbols="$\\pi_k$: the policies, not optimal; $V^*$: the optimal values; $T_\\pi$: the operator of a policy; measured is the largest $j - k$",
-    kind=EveryStep(rounding=lambda s: 1e-9),
+    kind=EveryStep(rounding=lambda s: 0.0),
     hypotheses=EXACT,
     run=play,
     measured=survival,
@@ -366,7 +376,7 @@ COUNT = Theorem(
     standing=Standing.DERIVED,
     statement=r"k \le (C - S) \bigl( 1 + \max \{ i : \gamma^i \ge 1 - \gamma \} \bigr)",
     symbols="$k$: the improvements made; $C$: the number of choices in all states; $S$: the number of states",
-    kind=EveryStep(rounding=lambda s: 1e-9),
+    kind=EveryStep(rounding=lambda s: 0.0),
     hypotheses=EXACT,
     run=play,
     measured=lambda s, trace: trace.times,

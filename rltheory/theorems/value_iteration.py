@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rltheory.algorithms import value_iteration
+from rltheory.algorithms.value_iteration import checked_errors, checked_start
 from rltheory.arrays import Array, Matrix, Vector
 from rltheory.instances import combination_lock, garnet, river_swim
 from rltheory.problems import TabularMDP, deterministic_policy
@@ -45,6 +46,10 @@ class ValueIteration(DiscountedProcess):
 
     start: Vector | None = None
     errors: Matrix | None = None
+
+    def __post_init__(self) -> None:
+        checked_start(self.start, self.mdp)
+        checked_errors(self.errors, self.mdp)
 
     @property
     def iterations(self) -> int:
