@@ -324,6 +324,22 @@ def any_setting() -> "SearchStrategy[TwoPolicies]":
     return discounted_processes(DiscountedProcess).flatmap(with_policies)
 
 
+def any_episodes() -> "SearchStrategy[TwoEpisodicPolicies]":
+    """Any process over one to three stages, and two policies."""
+    from hypothesis import strategies as st
+
+    from rltheory.strategies import adverse_mdps, stationary_policies
+
+    @st.composite
+    def settings(draw: st.DrawFn) -> TwoEpisodicPolicies:
+        problem = FiniteHorizonMDP.stationary(draw(adverse_mdps()), draw(st.integers(1, 3)))
+        row = stationary_policies(problem.stages[0])
+        policies = st.lists(row, min_size=problem.horizon, max_size=problem.horizon).map(np.array)
+        return TwoEpisodicPolicies(problem, draw(policies), draw(policies))
+
+    return settings()
+
+
 def any_processes() -> "SearchStrategy[TwoProcesses]":
     """Any process, perturbed by any amount, and any policy."""
     from hypothesis import strategies as st
@@ -483,6 +499,7 @@ EPISODIC_DIFFERENCE = Theorem(
     measured=episodic_difference,
     bound=lambda s, trace: gained(trace),
     settings=grid_of_episodes,
+    strategy=any_episodes,
     controls={
         "occupancy of the other policy": compare_episodes_with_occupancy_of_other,
         "occupancy of the stage before": compare_episodes_one_stage_late,

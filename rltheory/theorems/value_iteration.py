@@ -302,7 +302,6 @@ SPAN_OF_CHANGE = Theorem(
     settings=grid,
     strategy=any_setting,
     controls=LONGER_HORIZON,
-    rate=Geometric(lambda s: s.discount * s.ergodicity),
     remark="Choices of different states are compared as well: the span compares the best choice of one state with that "
     "of another. Where states soon mix, $\\delta$ is much smaller than 1, and this is why solvers stop by the span.",
 )

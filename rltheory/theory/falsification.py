@@ -327,10 +327,8 @@ def _coordinates(value: Any, place: str = "") -> dict[str, Vector]:
         return {place: value.payoff[np.triu_indices(value.n, 1)]} if value.n > 1 else {}
     if isinstance(value, MDP):
         return {f"{place}.rewards": value.rewards, f"{place}.laws": np.log(_probabilities(value))}
-    if is_dataclass(value):
-        inside = (
-            _coordinates(getattr(value, item.name), f"{place}.{item.name}") for item in fields(value) if item.init
-        )
+    if is_dataclass(value) or isinstance(value, tuple):
+        inside = (_coordinates(part, f"{place}.{name}") for name, part in _parts(value).items())
         return {name: values for found in inside for name, values in found.items()}
     if isinstance(value, float) and 0 < value < math.inf:
         return {place: np.array([math.log(value)])}
@@ -351,8 +349,15 @@ def _moved(value: Any, moves: dict[str, Vector], place: str = "") -> Any:
         return value
     if isinstance(value, MDP):
         return _changed(value, moves.get(f"{place}.rewards"), moves.get(f"{place}.laws"))
-    inner = [item.name for item in fields(value) if item.init]
-    return replace(value, **{name: _moved(getattr(value, name), moves, f"{place}.{name}") for name in inner})
+    moved = {name: _moved(part, moves, f"{place}.{name}") for name, part in _parts(value).items()}
+    return tuple(moved.values()) if isinstance(value, tuple) else replace(value, **moved)
+
+
+def _parts(value: Any) -> dict[str, Any]:
+    """Items of a tuple by their numbers, or what a dataclass is made from by its name."""
+    if isinstance(value, tuple):
+        return {str(place): item for place, item in enumerate(value)}
+    return {item.name: getattr(value, item.name) for item in fields(value) if item.init}
 
 
 def _rebuilt(value: Any, at: Vector) -> Any:
