@@ -13,12 +13,14 @@ from rltheory.algorithms.magnetic_mirror_descent import magnetic_mirror_descent,
 from rltheory.algorithms.nash_md import nash_md
 from rltheory.algorithms.nash_mirror_prox import nash_mirror_prox
 from rltheory.algorithms.optimistic import optimistic_mirror_descent
+from rltheory.algorithms.policy_iteration import policy_iteration
 from rltheory.algorithms.proximal_point import proximal_point
 from rltheory.algorithms.racing import race
 from rltheory.algorithms.regret_matching import predictive_regret_matching_plus, regret_matching_plus
 from rltheory.algorithms.sampled_mirror_descent import sampled_hedge, sampled_magnetic_mirror_descent
 from rltheory.algorithms.sampled_nash_mirror_prox import sampled_nash_mirror_prox
 from rltheory.algorithms.self_play_gradient import self_play_gradient
+from rltheory.algorithms.value_iteration import value_iteration
 
 __all__ = [
     "accelerated_preference_optimization",
@@ -36,6 +38,7 @@ __all__ = [
     "nash_mirror_prox",
     "optimistic_mirror_descent",
     "play_contexts",
+    "policy_iteration",
     "predictive_regret_matching_plus",
     "proximal_point",
     "race",
@@ -44,4 +47,5 @@ __all__ = [
     "sampled_magnetic_mirror_descent",
     "sampled_nash_mirror_prox",
     "self_play_gradient",
+    "value_iteration",
 ]
