@@ -16,7 +16,7 @@ from scipy.sparse import eye_array
 from rltheory.problems import SparseMDP, TabularMDP, read_npz
 from rltheory.simulation import stream
 from rltheory.solvers import end_components, reach_probability, reward_until
-from rltheory.solvers.reachability import _strong_components
+from rltheory.solvers.graph import strong_components
 from tests.elsewhere import elsewhere
 
 HERE = Path(__file__).parent / "data" / "qvbs"
@@ -186,7 +186,7 @@ def test_end_components_are_the_largest_of_their_kind(task):
 def test_components_are_numbered_successors_first(nodes, seed):
     rng = np.random.default_rng(seed)
     tails, heads = rng.integers(0, nodes, (2, nodes + nodes // 3))
-    label = _strong_components(tails, heads, nodes)
+    label = strong_components(tails, heads, nodes)
     assert (label[tails] >= label[heads]).all()
 
 

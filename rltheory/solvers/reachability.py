@@ -14,22 +14,20 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from rltheory.arrays import Vector, first_index, float_array, frozen, positive
+from rltheory.arrays import UNIT_ROUNDOFF, Vector, first_index, float_array, frozen, positive
 from rltheory.jit import kernel, reordering_kernel
-from rltheory.problems import MDP, SparseMDP, TabularMDP
+from rltheory.problems import MDP
 from rltheory.problems.mdp import Indices, SparseArrays, expectation
 from rltheory.progress import sign_of_life
+from rltheory.solvers.graph import Graph, Mask, strong_components
 
 __all__ = ["GoalValues", "reach_probability", "reward_until"]
 
-UNIT_ROUNDOFF = float(np.finfo(np.float64).eps) / 2
 SMALLEST_PROBABILITY = 1e-150  # two of them multiply without underflow
 UNDERFLOW = 1e-300  # exceeds what the underflow of 1e20 products can add up to
 MOST_SWEEPS = 10_000_000  # through one component, for each of the two stages
-
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ def reach_probability(
     (array([1., 1., 0.]), array([1., 1., 0.]), array([0, 2, 3]))
     """
     accuracy = positive(accuracy, "accuracy")
-    graph = _Graph.of(mdp)
+    graph = _graph(mdp)
     wanted = _state_mask(goal, mdp.states, "goal")
     avoided = np.zeros_like(wanted) if avoid is None else _state_mask(avoid, mdp.states, "avoid")
     open_choices = ~(wanted | avoided)[graph.state_of_choice]
@@ -203,7 +201,7 @@ def reward_until(
     (array([2., 0.]), array([0, 2]))
     """
     accuracy = positive(accuracy, "accuracy")
-    graph = _Graph.of(mdp)
+    graph = _graph(mdp)
     wanted = _state_mask(goal, mdp.states, "goal")
     earned = mdp.rewards if rewards is None else float_array(rewards, "rewards", ndim=1)
     if earned.size != mdp.choices:
@@ -237,137 +235,17 @@ def reward_until(
     return quotient.solve(graph, lower, upper, policy, accuracy, minimise=minimise)
 
 
-class _Graph(NamedTuple):
-    """Which choice can lead where: the entries of positive probability, and the same backwards."""
-
-    first_choice: Indices  # (S + 1,)
-    state_of_choice: Indices  # (C,)
-    first_entry: Indices  # (C + 1,)
-    choice_of_entry: Indices  # (E,)
-    successors: Indices  # (E,)
-    probabilities: Vector  # (E,), > 0
-    first_predecessor: Indices  # (S + 1,)
-    predecessors: Indices  # (E,), choices that can lead to a state
-
-    @classmethod
-    def of(cls, mdp: MDP) -> "_Graph":
-        sparse = SparseMDP.from_tabular(mdp) if isinstance(mdp, TabularMDP) else mdp
-        assert isinstance(sparse, SparseMDP)
-        arrays = sparse.arrays
-        possible = arrays.probabilities > 0
-        tiny = possible & (arrays.probabilities < SMALLEST_PROBABILITY)
-        sizes = _sizes(arrays.first_entry)
-        choice_of_entry = np.repeat(np.arange(mdp.choices), sizes)
-        if tiny.any():
-            (entry,) = first_index(tiny)
-            raise ValueError(
-                f"choice {choice_of_entry[entry]} has a probability of {arrays.probabilities[entry]}; "
-                f"positive ones must be at least {SMALLEST_PROBABILITY:g} here"
-            )
-        choice_of_entry = choice_of_entry[possible]
-        return cls.from_entries(
-            mdp.first_choice,
-            choice_of_entry,
-            arrays.successors[possible].astype(np.int64),
-            arrays.probabilities[possible],
-            mdp.states,
+def _graph(mdp: MDP) -> Graph:
+    """The graph of a process whose positive probabilities can be multiplied without underflow."""
+    graph = Graph.of(mdp)
+    tiny = graph.probabilities < SMALLEST_PROBABILITY
+    if tiny.any():
+        (entry,) = first_index(tiny)
+        raise ValueError(
+            f"choice {graph.choice_of_entry[entry]} has a probability of {graph.probabilities[entry]}; "
+            f"positive ones must be at least {SMALLEST_PROBABILITY:g} here"
         )
-
-    @classmethod
-    def from_entries(
-        cls, first_choice: Indices, choice_of_entry: Indices, successors: Indices, probabilities: Vector, states: int
-    ) -> "_Graph":
-        choices = int(first_choice[-1])
-        backwards = np.argsort(successors, kind="stable")
-        return cls(
-            first_choice,
-            np.repeat(np.arange(first_choice.size - 1), _sizes(first_choice)),
-            np.searchsorted(choice_of_entry, np.arange(choices + 1)),
-            choice_of_entry,
-            successors,
-            probabilities,
-            np.searchsorted(successors[backwards], np.arange(states + 1)),
-            choice_of_entry[backwards],
-        )
-
-    def stays_in(self, states: Mask) -> Mask:
-        """Which choices lead to nothing but these states, shape (C,)."""
-        return _all_of(states[self.successors], self.first_entry)
-
-    def attractor(self, target: Mask, usable: Mask, *, every: bool = False) -> tuple[Mask, Indices]:
-        """States from which some choices, or every one, lead to the target with positive probability, and how.
-
-        A state joins the target when one of its choices is usable and can lead into it, or all of them are and can.
-        The choice that made it join is returned with it, -1 for other states.
-        """
-        joined, through = target.copy(), np.full(target.size, -1)
-        missing = _sizes(self.first_choice) if every else np.ones(target.size, dtype=np.int64)
-        queue = np.empty(target.size, dtype=np.int64)
-        _attract(
-            self.state_of_choice, self.first_predecessor, self.predecessors, ~usable, missing, joined, through, queue
-        )
-        return joined, through
-
-    def sure_attractor(self, target: Mask, usable: Mask) -> tuple[Mask, Indices]:
-        """States from which some policy reaches the target with probability 1, and the choices of one."""
-        sure = np.ones_like(target)
-        while True:
-            joined, through = self.attractor(target, usable & self.stays_in(sure))
-            if (joined == sure).all():
-                return sure, through
-            sure = joined
-
-    def strong_components(self, usable: Mask) -> Indices:
-        """Label of the strongly connected component of each state, along usable choices, successors first."""
-        used = usable[self.choice_of_entry]
-        return _strong_components(
-            self.state_of_choice[self.choice_of_entry[used]], self.successors[used], self.first_choice.size - 1
-        )
-
-    def inside_end_components(self, usable: Mask) -> Mask:
-        """Which choices lie inside the maximal end components of the usable choices, shape (C,)."""
-        while True:
-            label = self.strong_components(usable)
-            same = label[self.state_of_choice[self.choice_of_entry]] == label[self.successors]
-            inside = usable & _all_of(same, self.first_entry)
-            if (inside == usable).all():
-                return usable
-            usable = inside
-
-
-@kernel
-def _attract(
-    state_of_choice: Indices,
-    first_predecessor: Indices,
-    predecessors: Indices,
-    spent: Mask,
-    missing: Indices,
-    joined: Mask,
-    through: Indices,
-    queue: Indices,
-) -> None:
-    """Breadth-first search backwards; a state joins when no choice is missing. Each choice counts once."""
-    end = 0
-    for state in range(joined.size):
-        if joined[state]:
-            queue[end] = state
-            end += 1
-    start = 0
-    while start < end:
-        reached = queue[start]
-        start += 1
-        for place in range(first_predecessor[reached], first_predecessor[reached + 1]):
-            choice = predecessors[place]
-            state = state_of_choice[choice]
-            if spent[choice] or joined[state]:
-                continue
-            spent[choice] = True
-            missing[state] -= 1
-            if missing[state] == 0:
-                joined[state] = True
-                through[state] = choice
-                queue[end] = state
-                end += 1
+    return graph
 
 
 class _Arrays(NamedTuple):
@@ -396,7 +274,7 @@ class _Quotient:
     merged: Mask  # (C,), choices inside merged end components
 
     @classmethod
-    def of(cls, graph: _Graph, rewards: Vector, live: Mask, done: Mask, usable: Mask, merged: Mask) -> "_Quotient":
+    def of(cls, graph: Graph, rewards: Vector, live: Mask, done: Mask, usable: Mask, merged: Mask) -> "_Quotient":
         states = live.size
         # Merge: states joined by the choices inside an end component have one label.
         label = graph.strong_components(merged)
@@ -406,11 +284,11 @@ class _Quotient:
         node_of_state[done] = nodes.size
         own = node_of_state[graph.state_of_choice[graph.choice_of_entry]]
         target = node_of_state[graph.successors]
-        leaves = usable & ~_all_of(own == target, graph.first_entry)
+        leaves = usable & ~graph.every_entry(own == target)
 
         # Order: successors first.
         between = leaves[graph.choice_of_entry] & (target < nodes.size)
-        component = _strong_components(own[between], target[between], nodes.size)
+        component = strong_components(own[between], target[between], nodes.size)
         position = np.empty(nodes.size + 2, dtype=np.int64)
         position[np.argsort(component, kind="stable")] = np.arange(nodes.size)
         position[-2:] = nodes.size, nodes.size + 1
@@ -421,7 +299,7 @@ class _Quotient:
         original = np.flatnonzero(leaves)
         original = original[np.argsort(node_of_state[graph.state_of_choice[original]], kind="stable")]
         node_of_choice = node_of_state[graph.state_of_choice[original]]
-        sizes = _sizes(graph.first_entry)
+        sizes = np.diff(graph.first_entry)
         total = np.add.reduceat(graph.probabilities, graph.first_entry[:-1])
         outward = np.where(own == target, 0.0, graph.probabilities)
         away = np.add.reduceat(outward, graph.first_entry[:-1])[original]
@@ -447,7 +325,7 @@ class _Quotient:
         return lower, upper
 
     def solve(
-        self, graph: _Graph, lower: Vector, upper: Vector, policy: Indices, accuracy: float, *, minimise: bool
+        self, graph: Graph, lower: Vector, upper: Vector, policy: Indices, accuracy: float, *, minimise: bool
     ) -> GoalValues:
         """Narrow the bounds, and bring them and the policy back to the states of the process."""
         chosen = self.arrays.rows.first_choice[:-1].copy()
@@ -595,36 +473,11 @@ def _solve(
     return sweeps, True
 
 
-def _strong_components(tails: Indices, heads: Indices, nodes: int) -> Indices:
-    """Label of the strongly connected component of each node; an edge leads to the same label or a smaller one.
-
-    SciPy numbers components in the order in which Pearce's algorithm completes them, which is successors first. It does
-    not promise that. Were it to change, bounds would remain bounds, but not as narrow as asked, which is noticed.
-    """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    edges = coo_array((np.ones(tails.size), (tails, heads)), shape=(nodes, nodes)).tocsr()
-    label: Indices = connected_components(edges, directed=True, connection="strong")[1].astype(np.int64)
-    return label
-
-
-def _all_of(entries: Mask, first_entry: Indices) -> Mask:
-    """Whether all entries of each choice are true; each choice has an entry."""
-    return np.logical_and.reduceat(entries, first_entry[:-1])
-
-
 def _ranges(starts: Indices, sizes: Indices) -> Indices:
     """Indices start, ..., start + size - 1 of each range, one after the other."""
     before = np.cumsum(sizes) - sizes
     indices: Indices = np.arange(sizes.sum()) + np.repeat(starts - before, sizes)
     return indices
-
-
-def _sizes(pointers: Indices | NDArray[np.uint64]) -> Indices:
-    """Lengths of the ranges between pointers."""
-    signed = pointers.astype(np.int64)
-    return signed[1:] - signed[:-1]
 
 
 def _adopt(policy: Indices, choices: Indices) -> None:
