@@ -7,9 +7,11 @@ from rltheory.solvers.approximate import (
 from rltheory.solvers.average_reward import (
     AverageOptimum,
     RelativeValues,
+    SoftRelativeValues,
     average_linear_program,
     average_policy_iteration,
     relative_value_iteration,
+    soft_relative_value_iteration,
 )
 from rltheory.solvers.chains import (
     DeviationMatrix,
@@ -120,6 +122,7 @@ __all__ = [
     "RegularizedEquilibrium",
     "RelativeValues",
     "SoftFiniteHorizonOptimum",
+    "SoftRelativeValues",
     "SoftSolution",
     "StationaryLaws",
     "approximate_minimax_winner",
@@ -158,6 +161,7 @@ __all__ = [
     "reward_until",
     "smith_set",
     "soft_backward_induction",
+    "soft_relative_value_iteration",
     "soft_value_iteration",
     "solve",
     "stationary_laws",
