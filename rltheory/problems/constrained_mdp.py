@@ -118,7 +118,8 @@ class ConstrainedMDP(_Extension):
     costs : array_like, shape (J, C)
         Costs :math:`C_j(c)` of the choices for each of J constraints, finite, of any sign, one constraint at least.
     budgets : array_like, shape (J,)
-        Budgets :math:`b_j`, finite: what the mean cost of a step may be, by the criterion of the solver.
+        Budgets :math:`b_j`, finite: what a step may cost in the mean, where rewards are discounted or averaged; what an
+        episode may cost, where there is a horizon.
     names : sequence of str, optional
         Names of the constraints; by default their numbers.
 

@@ -78,6 +78,8 @@ from rltheory.solvers.occupancy import (
 )
 from rltheory.solvers.occupancy_programs import (
     OccupancyOptimum,
+    average_occupancy_optimum,
+    finite_horizon_occupancy_optimum,
     occupancy_optimum,
 )
 from rltheory.solvers.reachability import (
@@ -127,6 +129,7 @@ __all__ = [
     "StationaryLaws",
     "approximate_minimax_winner",
     "average_linear_program",
+    "average_occupancy_optimum",
     "average_policy_iteration",
     "backward_induction",
     "borda_scores",
@@ -139,6 +142,7 @@ __all__ = [
     "end_components",
     "evaluate_policy",
     "finite_horizon_occupancy",
+    "finite_horizon_occupancy_optimum",
     "finite_horizon_values",
     "fisher_information",
     "gain_and_bias",

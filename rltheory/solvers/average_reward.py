@@ -167,7 +167,8 @@ def relative_value_iteration(
     Parameters
     ----------
     mdp
-        A weakly communicating process; unichain and communicating ones are.
+        A weakly communicating process; unichain and communicating ones are. :func:`average_policy_iteration` solves
+        others.
     accuracy
         Largest distance of the bounds, > 0, in units of reward.
     damping
@@ -277,8 +278,8 @@ def _proved(
     components = end_components(mdp).count
     if components > 1:
         raise ValueError(
-            f"the process has {components} end components, so that its gain may depend on the state; "
-            "where no entropy is paid for, average_policy_iteration solves such processes"
+            f"the process has {components} end components, so that its gain may depend on the state; it must be weakly "
+            "communicating"
         )
     with sign_of_life(f"relative value iteration on {mdp.states} states"):
         found, action_values = _iterated(mdp, temperature, accuracy, damping, sweeps)
