@@ -116,13 +116,14 @@ def _iterate(
     accuracy: float,
     sweeps: int,
     values: Vector,
-    action_values: Vector,
+    action_values: Vector | None,
     changes: Vector,
     policy: Indices,
 ) -> tuple[float, float, int]:
     """Sweep until the bounds on the gain, which are returned, are `accuracy` apart or hopeless, or sweeps are spent.
 
-    `unit` is the rounding of an evaluation relative to the numbers in it, and `own` that of an entropy.
+    Without `action_values`, no entropy is paid for. `unit` is the rounding of an evaluation relative to the numbers in
+    it, and `own` that of an entropy.
     """
     first_choice, rewards = arrays.first_choice, arrays.rewards
     sweep = 0
@@ -132,11 +133,12 @@ def _iterate(
             best = -np.inf
             for choice in range(first_choice[state], first_choice[state + 1]):
                 value = rewards[choice] + expectation(arrays, choice, values) / masses[choice]
-                action_values[choice] = value
+                if action_values is not None:
+                    action_values[choice] = value
                 if value > best:
                     best = value
                     policy[state] = choice
-            if temperature > 0.0:
+            if action_values is not None:
                 total = 0.0
                 for choice in range(first_choice[state], first_choice[state + 1]):
                     total += np.exp((action_values[choice] - best) / temperature)
@@ -201,8 +203,7 @@ def relative_value_iteration(
     >>> found.policy, round(found.gain, 6)
     (array([0, 2]), 1.5)
     """
-    found, _ = _proved(mdp, 0.0, accuracy, damping, sweeps)
-    return found
+    return _proved(mdp, 0.0, None, accuracy, damping, sweeps)
 
 
 def soft_relative_value_iteration(
@@ -254,8 +255,8 @@ def soft_relative_value_iteration(
     >>> round(found.gain, 6), np.exp(found.log_policy)
     (0.693147, array([0.5, 0.5]))
     """
-    temperature = positive(temperature, "temperature")
-    found, action_values = _proved(mdp, temperature, accuracy, damping, sweeps)
+    temperature, action_values = positive(temperature, "temperature"), np.empty(mdp.choices)
+    found = _proved(mdp, temperature, action_values, accuracy, damping, sweeps)
     logits = (action_values - action_values[found.policy][mdp.state_of_choice]) / temperature
     log_totals = np.log(np.add.reduceat(np.exp(logits), mdp.first_choice[:-1]))
     return SoftRelativeValues(
@@ -268,9 +269,9 @@ def soft_relative_value_iteration(
 
 
 def _proved(
-    mdp: MDP, temperature: float, accuracy: float, damping: float, sweeps: int
-) -> tuple[RelativeValues, Vector]:
-    """Check the arguments and iterate until the bounds meet; return the last values of the choices as well."""
+    mdp: MDP, temperature: float, action_values: Vector | None, accuracy: float, damping: float, sweeps: int
+) -> RelativeValues:
+    """Check the arguments and iterate until the bounds meet."""
     accuracy, sweeps = positive(accuracy, "accuracy"), count(sweeps, "sweeps", at_least=1)
     damping = not_negative(damping, "damping")
     if damping >= 1:
@@ -282,7 +283,7 @@ def _proved(
             "communicating"
         )
     with sign_of_life(f"relative value iteration on {mdp.states} states"):
-        found, action_values = _iterated(mdp, temperature, accuracy, damping, sweeps)
+        found = _iterated(mdp, temperature, action_values, accuracy, damping, sweeps)
     lower, upper = found.lower, found.upper
     if upper - lower > accuracy:
         reason = (
@@ -291,15 +292,14 @@ def _proved(
         raise ArithmeticError(
             f"the gain lies in [{lower!r}, {upper!r}], which is wider than the accuracy {accuracy:g}; {reason}"
         )
-    return found, action_values
+    return found
 
 
 def _iterated(
-    mdp: MDP, temperature: float, accuracy: float, damping: float, sweeps: int
-) -> tuple[RelativeValues, Vector]:
-    """Values, greedy policy and bounds where the iteration stopped, whether they meet or not; values of the choices."""
-    matrix = mdp.transition_matrix
-    values, action_values = np.zeros(mdp.states), np.empty(mdp.choices)
+    mdp: MDP, temperature: float, action_values: Vector | None, accuracy: float, damping: float, sweeps: int
+) -> RelativeValues:
+    """Values, greedy policy and bounds where the iteration stopped, whether they meet or not."""
+    matrix, values = mdp.transition_matrix, np.zeros(mdp.states)
     policy = np.empty(mdp.states, dtype=np.int64)
     unit, own = evaluation_rounding(largest_support(matrix), 1.0, 0.0), 0.0
     if temperature > 0:
@@ -323,8 +323,7 @@ def _iterated(
         policy,
     )
     policy.setflags(write=False)
-    found = RelativeValues(policy=policy, values=frozen(values), lower=lower, upper=upper, sweeps=spent)
-    return found, action_values
+    return RelativeValues(policy=policy, values=frozen(values), lower=lower, upper=upper, sweeps=spent)
 
 
 @dataclass(frozen=True)
@@ -411,7 +410,7 @@ def average_policy_iteration(mdp: MDP, *, accuracy: float = 1e-9) -> AverageOpti
         # A long horizon's first choices are a good start. From poor ones, the way can lead over policies that take
         # astronomic times to forget a state.
         rough = max(accuracy, 1e-3 * float(np.ptp(mdp.rewards)))
-        policy = _iterated(mdp, 0.0, rough, 0.5, SWEEPS_BEFORE * mdp.states)[0].policy
+        policy = _iterated(mdp, 0.0, None, rough, 0.5, SWEEPS_BEFORE * mdp.states).policy
         # Each change is an improvement, so that no policy comes again; should rounding feign one, the bounds tell.
         while policy.tobytes() not in seen:
             seen.add(policy.tobytes())

@@ -54,8 +54,7 @@ def end_components(mdp: MDP) -> EndComponents:
 
 def _maximal(graph: Graph, usable: Mask) -> EndComponents:
     """End components of the process with the usable choices only, in which states may have none."""
-    internal = graph.inside_end_components(usable)
-    label = graph.strong_components(internal)
+    internal, label = graph.end_components(usable)
     # A state without choices is strongly connected with itself, but nobody can stay there.
     component = np.full(graph.states, -1)
     stays = np.unique(graph.state_of_choice[internal])

@@ -92,13 +92,16 @@ class Graph:
         used = usable[self.choice_of_entry]
         return strong_components(self.origins[used], self.successors[used], self.states)
 
-    def inside_end_components(self, usable: Mask) -> Mask:
-        """Which choices lie inside the maximal end components of the usable choices, shape (C,)."""
+    def end_components(self, usable: Mask) -> tuple[Mask, Indices]:
+        """Which choices lie inside the maximal end components of the usable ones, shape (C,), and their components.
+
+        The latter are labels of the states, shape (S,); states of no end component have labels of their own.
+        """
         while True:
             label = self.strong_components(usable)
             inside = usable & self.every_entry(label[self.origins] == label[self.successors])
             if (inside == usable).all():
-                return usable
+                return usable, label
             usable = inside
 
 

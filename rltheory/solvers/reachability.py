@@ -144,7 +144,7 @@ def reach_probability(
         zero = ~graph.attractor(wanted, open_choices)[0]
         one, towards = graph.sure_attractor(wanted, open_choices)
         _adopt(policy, towards)
-        merged = graph.inside_end_components(open_choices & graph.stays_in(~(zero | one)))
+        merged, _ = graph.end_components(open_choices & graph.stays_in(~(zero | one)))
     live = ~(zero | one)
     open_choices &= live[graph.state_of_choice]
     quotient = _Quotient.of(graph, np.zeros(mdp.choices), live, one, open_choices, merged)
@@ -239,7 +239,7 @@ def reward_until(
     live = finite & ~free
     open_choices &= live[graph.state_of_choice]
     # Only the smallest total leaves end components here, and they need merging where staying costs nothing.
-    merged = graph.inside_end_components(open_choices & (earned == 0))
+    merged, _ = graph.end_components(open_choices & (earned == 0))
     quotient = _Quotient.of(graph, earned, live, free, open_choices, merged)
     lower, upper = quotient.bounds(unknown=np.inf, done=0.0, rest=np.inf)
     return quotient.solve(graph, lower, upper, policy, accuracy, minimise=minimise)
