@@ -392,6 +392,21 @@ def test_components_that_are_hardly_ever_left(rare, minimise):
     assert totals.values[0] == pytest.approx((1 + (1 - 3 * rare) * (1.0 if minimise else 1.5)) / (3 * rare), rel=1e-9)
 
 
+@pytest.mark.parametrize("off", [-0.1, 0.1])
+def test_wrong_guesses_are_not_confirmed(off):
+    """Values that are all too large are no lower bounds, and values too small no upper ones; sweeps do the rest."""
+    honest = reachability._best_values
+
+    def wrong(*arguments):
+        values, policy = honest(*arguments)
+        return values + off, policy
+
+    mdp = rarely_left(2.0**-6)
+    with patch.multiple(reachability, PATIENCE=1, _best_values=wrong):
+        found = reach_probability(mdp, GOAL, accuracy=1e-9)
+    check_against_policies(mdp, found, False, 1e-9, lambda law, _: chain_values(law, GOAL, np.zeros_like(GOAL)))
+
+
 def test_components_that_are_left_too_rarely_for_float64_are_refused():
     mdp = rarely_left(1e-13)
     with pytest.raises(ArithmeticError, match=r"after 10000000 sweeps .* the bounds are still (0\.9\d+|1) apart"):

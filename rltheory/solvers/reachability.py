@@ -442,8 +442,9 @@ class _Quotient:
                 return
             margin = UNIT_ROUNDOFF * float(np.abs(values[start:stop]).max())
             while 0 < margin * times.max() <= accuracy:
-                candidate = values + side * margin * times
-                candidate = np.maximum(candidate, bounds) if side < 0 else np.minimum(candidate, bounds)
+                moved, candidate = (values + side * margin * times)[start:stop], bounds.copy()
+                narrow = np.maximum if side < 0 else np.minimum
+                candidate[start:stop] = narrow(moved, bounds[start:stop])
                 confirmed = np.maximum(rewards + weights @ candidate + side * UNDERFLOW, 0.0) * scale
                 best = greedy(sign * confirmed, starts)
                 if (side * (candidate[start:stop] - confirmed[best]) >= 0).all():
