@@ -1,5 +1,9 @@
 """Problems: immutable, validated values, and their loaders."""
 
+from rltheory.problems.constrained_mdp import (
+    ConstrainedMDP,
+    VectorRewardMDP,
+)
 from rltheory.problems.contextual_game import (
     ContextualGame,
 )
@@ -43,6 +47,7 @@ from rltheory.problems.trajectory_game import (
 
 __all__ = [
     "MDP",
+    "ConstrainedMDP",
     "ContextualGame",
     "ExplicitModel",
     "FiniteHorizonMDP",
@@ -54,6 +59,7 @@ __all__ = [
     "SparseMDP",
     "TabularMDP",
     "TrajectoryGame",
+    "VectorRewardMDP",
     "deterministic_policy",
     "from_gymnasium",
     "read_drn",

@@ -114,9 +114,9 @@ class MDP(ABC):
         object.__setattr__(self, "first_choice", _frozen_indices(first_choice))
         object.__setattr__(self, "rewards", frozen(rewards))
         object.__setattr__(self, "initial", frozen(_checked_initial(initial, states)))
-        object.__setattr__(self, "state_names", _checked_names(state_names, states, "state_names", "states"))
+        object.__setattr__(self, "state_names", checked_names(state_names, states, "state_names", "states"))
         names = choice_names or [str(k) for size in np.diff(first_choice) for k in range(size)]
-        object.__setattr__(self, "choice_names", _checked_names(names, rewards.size, "choice_names", "choices"))
+        object.__setattr__(self, "choice_names", checked_names(names, rewards.size, "choice_names", "choices"))
         object.__setattr__(self, "title", title)
 
     @property
@@ -133,6 +133,14 @@ class MDP(ABC):
     def state_of_choice(self) -> Indices:
         """State in which each choice is made, shape (C,)."""
         return _frozen_indices(np.repeat(np.arange(self.states), np.diff(self.first_choice)))
+
+    def with_rewards(self, rewards: ArrayLike) -> Self:
+        """The same process with other mean rewards of its choices, finite, shape (C,)."""
+        means = _checked_rewards(rewards, self.choices)
+        other = object.__new__(type(self))
+        other._set_common(self.first_choice, means, self.initial, self.state_names, self.choice_names, self.title)
+        object.__setattr__(other, "arrays", self.arrays._replace(rewards=other.rewards))
+        return other
 
     @property
     @abstractmethod
@@ -291,7 +299,7 @@ class TabularMDP(MDP):
             place = [*map(int, pairs[row]), *rest]
             raise ValueError(f"rewards{place} is {means[(row, *rest)]}; every reward must be finite")
         means = means if means.ndim == 1 else (laws * means).sum(axis=1)
-        names = _checked_names(action_names, actions, "action_names", "actions")
+        names = checked_names(action_names, actions, "action_names", "actions")
         first_choice = np.append(0, np.cumsum(exists.sum(axis=1)))
         self._set_common(first_choice, means, initial, state_names, [names[a] for _, a in pairs], title)
         object.__setattr__(self, "arrays", DenseArrays(self.first_choice, self.rewards, frozen(laws)))
@@ -431,9 +439,7 @@ class SparseMDP(MDP):
         choice_of_entry = np.repeat(np.arange(choices), np.diff(entry_pointers))
         _check_sparse_laws(numbers, choice_of_entry, choice_pointers, state_of_choice)
         _check_distinct(columns, choice_of_entry, states)
-        means = float_array(rewards, "rewards", ndim=1)
-        if means.size != choices:
-            raise ValueError(f"rewards has {means.size} entries for {choices} choices; give one for each")
+        means = _checked_rewards(rewards, choices)
         self._set_common(choice_pointers, means, initial, state_names, choice_names, title)
         arrays = SparseArrays(
             self.first_choice,
@@ -547,6 +553,13 @@ def _integers(values: ArrayLike, name: str) -> Indices:
     return array.astype(np.int64)
 
 
+def _checked_rewards(rewards: ArrayLike, choices: int) -> Vector:
+    means = float_array(rewards, "rewards", ndim=1)
+    if means.size != choices:
+        raise ValueError(f"rewards has {means.size} entries for {choices} choices; give one for each")
+    return means
+
+
 def _checked_initial(initial: ArrayLike | None, states: int) -> Vector:
     if initial is None:
         return np.full(states, 1 / states)
@@ -561,7 +574,7 @@ def _checked_initial(initial: ArrayLike | None, states: int) -> Vector:
     return vector
 
 
-def _checked_names(names: Sequence[str], size: int, argument: str, things: str) -> tuple[str, ...]:
+def checked_names(names: Sequence[str], size: int, argument: str, things: str) -> tuple[str, ...]:
     if not names:
         return tuple(str(k) for k in range(size))
     if len(names) != size:

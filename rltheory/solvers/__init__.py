@@ -7,9 +7,11 @@ from rltheory.solvers.approximate import (
 from rltheory.solvers.average_reward import (
     AverageOptimum,
     RelativeValues,
+    SoftRelativeValues,
     average_linear_program,
     average_policy_iteration,
     relative_value_iteration,
+    soft_relative_value_iteration,
 )
 from rltheory.solvers.chains import (
     DeviationMatrix,
@@ -73,6 +75,8 @@ from rltheory.solvers.occupancy import (
 )
 from rltheory.solvers.occupancy_programs import (
     OccupancyOptimum,
+    average_occupancy_optimum,
+    finite_horizon_occupancy_optimum,
     occupancy_optimum,
 )
 from rltheory.solvers.reachability import (
@@ -124,10 +128,12 @@ __all__ = [
     "RegularizedEquilibrium",
     "RelativeValues",
     "SoftFiniteHorizonOptimum",
+    "SoftRelativeValues",
     "SoftSolution",
     "StationaryLaws",
     "approximate_minimax_winner",
     "average_linear_program",
+    "average_occupancy_optimum",
     "average_policy_iteration",
     "backward_induction",
     "borda_scores",
@@ -139,6 +145,7 @@ __all__ = [
     "discounted_values",
     "end_components",
     "finite_horizon_occupancy",
+    "finite_horizon_occupancy_optimum",
     "finite_horizon_values",
     "fisher_information",
     "gain_and_bias",
@@ -164,6 +171,7 @@ __all__ = [
     "soft_gauss_seidel",
     "soft_modified_policy_iteration",
     "soft_policy_iteration",
+    "soft_relative_value_iteration",
     "soft_value_iteration",
     "solve",
     "stationary_laws",
