@@ -189,7 +189,7 @@ def test_span_is_largest_minus_smallest():
     ("make", "message"),
     [
         (lambda m: suboptimality(m, uniform_policy(m), 0.5, [1.0]), "optimal_values has 1 entries for 3 states"),
-        (lambda m: suboptimality(m, uniform_policy(m), 1, np.zeros(3)), "discount is 1.0; it must lie in"),
+        (lambda m: suboptimality(m, uniform_policy(m), 1, np.zeros(3)), "discount is 1; it must be < 1"),
         (lambda m: performance_difference(m, [1, 0], uniform_policy(m), 0.5), r"policy has shape \(2,\)"),
         (lambda m: performance_difference_reversed(m, np.ones(6), uniform_policy(m), 0.5), "policy sums to 2 in state"),
         (

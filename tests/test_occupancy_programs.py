@@ -152,7 +152,7 @@ def test_entropy_under_a_budget():
     [
         (ConstrainedMDP(BANDIT, [[1, 1]], [0.5]), {}, ValueError, r"no policy meets the budgets \[0\.5\]"),
         (BANDIT, {"temperature": -1}, ValueError, "temperature is -1.0; it must be finite and >= 0"),
-        (BANDIT, {"discount": 1}, ValueError, "discount is 1.0"),
+        (BANDIT, {"discount": 1}, ValueError, "discount is 1; it must be < 1"),
         (BANDIT, {"discount": 1 - 2.0**-53}, ArithmeticError, "too close to 1"),
     ],
 )
