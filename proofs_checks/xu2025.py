@@ -1,8 +1,7 @@
 r"""Proofs that optimal values are Lipschitz in the rewards, and that no choice becomes optimal within a radius.
 
 Notation. :math:`h = 1 / (1 - \gamma)`; :math:`Q, V`: optimal values for rewards :math:`r`, and :math:`\Delta` their
-gaps; :math:`Q', V', \Delta'` those for :math:`r' = r + \delta`. Everything is recomputed here by policy iteration in plain
-NumPy.
+gaps; :math:`Q', V', \Delta'` those for :math:`r' = r + \delta`. All is recomputed here by policy iteration in NumPy.
 """
 
 from functools import cache
