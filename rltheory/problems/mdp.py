@@ -12,7 +12,7 @@ Kernels see both through :func:`expectation`.
 import html
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -143,22 +143,6 @@ class MDP(ABC):
     @abstractmethod
     def most_successors(self) -> int:
         """Number of terms, at most, in the expected value of a next state."""
-
-    def with_rewards(self, rewards: ArrayLike) -> Self:
-        """Return the same process with other mean rewards of the choices, shape (C,).
-
-        Examples
-        --------
-        >>> mdp = TabularMDP([[[1.0], [1.0]]], [[1.0, 0.0]])
-        >>> mdp.with_rewards(mdp.rewards + [0.0, 0.5]).rewards
-        array([1. , 0.5])
-        """
-        other = object.__new__(type(self))
-        for field in fields(self):
-            object.__setattr__(other, field.name, getattr(self, field.name))
-        object.__setattr__(other, "rewards", frozen(_checked_rewards(rewards, self.choices)))
-        object.__setattr__(other, "arrays", self.arrays._replace(rewards=other.rewards))
-        return other
 
     @cached_property
     def sum_deviation(self) -> float:
@@ -374,7 +358,9 @@ class SparseMDP(MDP):
         choice_of_entry = np.repeat(np.arange(choices), np.diff(entry_pointers))
         _check_sparse_laws(numbers, choice_of_entry, choice_pointers, state_of_choice)
         _check_distinct(columns, choice_of_entry, states)
-        means = _checked_rewards(rewards, choices)
+        means = float_array(rewards, "rewards", ndim=1)
+        if means.size != choices:
+            raise ValueError(f"rewards has {means.size} entries for {choices} choices; give one for each")
         self._set_common(choice_pointers, means, initial, state_names, choice_names, title)
         arrays = SparseArrays(
             self.first_choice,
@@ -486,13 +472,6 @@ def _integers(values: ArrayLike, name: str) -> Indices:
     if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
         raise ValueError(f"{name} has type {array.dtype} and shape {array.shape}; it must be a list of integers")
     return array.astype(np.int64)
-
-
-def _checked_rewards(rewards: ArrayLike, choices: int) -> Vector:
-    means = float_array(rewards, "rewards", ndim=1)
-    if means.size != choices:
-        raise ValueError(f"rewards has {means.size} entries for {choices} choices; give one for each")
-    return means
 
 
 def _checked_initial(initial: ArrayLike | None, states: int) -> Vector:
