@@ -14,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rltheory import PreferenceGame, catalogue, find, verify
+from rltheory.instances import river_swim
 from rltheory.simulation import fingerprint
 from rltheory.strategies import adverse_games, betas, examples, skewed_policies
+from rltheory.theorems.discounted_process import DiscountedProcess
 from rltheory.theorems.tiapkin2025 import Setting, play_with_step_4
 from rltheory.theory import Geometric, Standing, Status
 from rltheory.theory.falsification import _Climber, _Search, falsify
@@ -272,6 +274,19 @@ def test_the_constructor_has_the_last_word():
     ):
         with pytest.raises(ValueError, match=rule):
             setting_from_dict(Setting, data | change)
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"rewards": [0.0]}, "mdp: rewards has 1 entries for 6 choices"),
+        ({"gold": 1}, "mdp: .*unexpected keyword argument 'gold'"),
+    ],
+)
+def test_processes_have_the_last_word(change, rule):
+    data = setting_to_dict(DiscountedProcess(river_swim(3), 0.9))
+    with pytest.raises(ValueError, match=rule):
+        setting_from_dict(DiscountedProcess, data | {"mdp": data["mdp"] | change})
 
 
 @pytest.mark.parametrize(

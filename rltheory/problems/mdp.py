@@ -11,7 +11,7 @@ Kernels see both through :func:`expectation`.
 
 import html
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -144,6 +144,29 @@ class MDP(ABC):
     def most_successors(self) -> int:
         """Number of terms, at most, in the expected value of a next state."""
 
+    def to_data(self) -> dict[str, Any]:
+        """Return the process as plain data, exact to the last bit; :meth:`from_data` undoes it."""
+        arrays = {name: array.tolist() for name, array in self.arrays._asdict().items()}
+        names = {"state_names": list(self.state_names), "choice_names": list(self.choice_names)}
+        return arrays | {"initial": self.initial.tolist()} | names | {"title": self.title}
+
+    @staticmethod
+    def from_data(data: Mapping[str, Any]) -> "MDP":
+        """Build the process, dense or sparse, that :meth:`to_data` described.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an entry is missing, unknown or wrong; the message names it.
+
+        Examples
+        --------
+        >>> mdp = TabularMDP([[[1.0], [1.0]]], [[1.0, 0.0]], action_names=("take", "leave"))
+        >>> MDP.from_data(mdp.to_data()) == mdp
+        True
+        """
+        return TabularMDP.from_rows(**data) if "transitions" in data else SparseMDP(**data)
+
     @cached_property
     def sum_deviation(self) -> float:
         """Bound on how far the sum of any law is from 1, the rounding of its computation included."""
@@ -272,6 +295,56 @@ class TabularMDP(MDP):
         first_choice = np.append(0, np.cumsum(exists.sum(axis=1)))
         self._set_common(first_choice, means, initial, state_names, [names[a] for _, a in pairs], title)
         object.__setattr__(self, "arrays", DenseArrays(self.first_choice, self.rewards, frozen(laws)))
+
+    @classmethod
+    def from_rows(
+        cls,
+        first_choice: ArrayLike,
+        transitions: ArrayLike,
+        rewards: ArrayLike,
+        *,
+        initial: ArrayLike | None = None,
+        state_names: Sequence[str] = (),
+        choice_names: Sequence[str] = (),
+        title: str = "",
+    ) -> Self:
+        """Make a process from one law and one reward for each choice.
+
+        Parameters
+        ----------
+        first_choice : array_like of int, shape (S + 1,)
+            The choices of state s are ``first_choice[s], ..., first_choice[s + 1] - 1``; each state has one at least.
+        transitions : array_like, shape (C, S)
+            Probabilities in [0, 1]; those of a choice sum to 1 within 1e-9.
+        rewards : array_like, shape (C,)
+            Finite mean rewards.
+        initial, state_names, choice_names, title
+            As for :class:`SparseMDP`.
+
+        Raises
+        ------
+        ValueError
+            If lengths do not fit, a law is not a distribution, or a number is not finite. The message names the entry
+            and the rule.
+
+        Examples
+        --------
+        >>> TabularMDP.from_rows([0, 2, 3], [[0.5, 0.5], [0, 1], [0, 1]], [5, 10, -1])
+        <TabularMDP untitled: 2 states, 3 choices>
+        """
+        pointers = _pointers(first_choice, "first_choice", "state", "choice")
+        states, choices = pointers.size - 1, int(pointers[-1])
+        laws, means = float_array(transitions, "transitions", ndim=2), float_array(rewards, "rewards", ndim=1)
+        if laws.shape != (choices, states):
+            raise ValueError(f"transitions has shape {laws.shape}; first_choice asks for {(choices, states)}")
+        if means.size != choices:
+            raise ValueError(f"rewards has {means.size} entries for {choices} choices; give one for each")
+        state_of_choice = np.repeat(np.arange(states), np.diff(pointers))
+        _check_laws(laws, np.column_stack([state_of_choice, np.arange(choices) - pointers[state_of_choice]]))
+        mdp = cls.__new__(cls)
+        mdp._set_common(pointers, means, initial, state_names, choice_names, title)
+        object.__setattr__(mdp, "arrays", DenseArrays(mdp.first_choice, mdp.rewards, frozen(laws)))
+        return mdp
 
     @property
     def transition_matrix(self) -> Matrix:
