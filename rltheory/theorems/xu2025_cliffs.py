@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rltheory.arrays import UNIT_ROUNDOFF, Array, Matrix, Vector, count, float_array
 from rltheory.instances import bandit, outcome_tree, reward_of_action_values, tied_mdp, two_branches
+from rltheory.measures import action_gaps
 from rltheory.problems import MDP, TabularMDP
 from rltheory.problems.mdp import Indices
 from rltheory.problems.policies import deterministic_policy
@@ -49,16 +50,20 @@ SHARES = np.array([0.9, 0.03, 1e-3])  # of the distance within which no choice b
 
 @dataclass(frozen=True, eq=False)
 class TiedProcess(PerturbedProcess):
-    """A discounted process, a state in which choices may tie, and a way to choose among them.
+    """A discounted process, choices of a state that tie, and a way to select one of them.
 
     Parameters
     ----------
+    among : array of int, optional
+        Choices that are to be optimal: each is paid what it lacks, on top of its reward, if that is more than rounding.
+        None by default.
     state
-        The state.
+        The state of the tie.
     selection : array, shape (m,), optional
         Probabilities of the m optimal choices of the state; uniform by default.
     """
 
+    among: ArrayLike | None = None
     state: int = 0
     selection: ArrayLike | None = None
 
@@ -68,6 +73,16 @@ class TiedProcess(PerturbedProcess):
             raise ValueError(f"state is {self.state}; there are states 0 to {self.mdp.states - 1}")
         if self.selection is not None:
             object.__setattr__(self, "selection", float_array(self.selection, "selection", ndim=1))
+        if self.among is not None:
+            self._tie(np.asarray(self.among))
+
+    def _tie(self, choices: Indices) -> None:
+        """Pay the choices what they lack. Values of states are as before, and so is what other choices lack."""
+        lacks = action_gaps(self.mdp, self.solved(self.mdp.rewards))[choices]
+        if (lacks > self.rounding).any():
+            rewards = self.mdp.rewards.copy()
+            rewards[choices] += lacks
+            object.__setattr__(self, "mdp", self.mdp.with_rewards(rewards))
 
     @cached_property
     def tied(self) -> Indices:
@@ -379,7 +394,7 @@ def moved_grid() -> tuple[PerturbedProcess, ...]:
 
 
 def any_tie(setting: type[Any] = TiedProcess) -> "SearchStrategy[Any]":
-    """Any laws, with rewards that make two choices or more of some state tie, and gaps of an eighth or more."""
+    """Any process in which some choices of a state are paid what they lack to be optimal."""
     from hypothesis import strategies as st
 
     def has_choice(s: Any) -> bool:
@@ -389,13 +404,9 @@ def any_tie(setting: type[Any] = TiedProcess) -> "SearchStrategy[Any]":
     def tied(draw: st.DrawFn) -> Any:
         s = draw(discounted_processes(setting, highest_discount=0.95).filter(has_choice))
         state = draw(st.sampled_from(np.flatnonzero(np.diff(s.mdp.first_choice) > 1).tolist()))
-        first, end = s.mdp.first_choice[state], s.mdp.first_choice[state + 1]
-        size = s.mdp.choices
-        values = np.array(draw(st.lists(st.integers(0, 8), min_size=size, max_size=size))) / 8
-        among = draw(st.lists(st.sampled_from(range(first, end)), min_size=2, max_size=end - first, unique=True))
-        values[among] = values[first:end].max()
-        rewards = reward_of_action_values(s.mdp, s.discount, values)
-        return replace(s, mdp=s.mdp.with_rewards(rewards), state=state)
+        choices = list(range(*s.mdp.first_choice[state : state + 2].tolist()))
+        among = draw(st.lists(st.sampled_from(choices), min_size=1, max_size=len(choices), unique=True))
+        return replace(s, state=state, among=np.array(among))
 
     return with_directions(tied()).filter(lambda s: s.tied.size > 1 and s.tells_bumps)
 
