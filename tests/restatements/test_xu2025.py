@@ -37,11 +37,11 @@ H = 1 / (1 - GAMMA)
 
 
 def values(rewards, made):
-    """Values of states under a policy, which makes action made[s] in state s, as a sum over 400 steps."""
+    """Values of states if action made[s] is made in state s, summed over 160 steps: 0.8^160 is 3e-16."""
     laws = np.array([LAWS[s, a] for s, a in enumerate(made)])
     paid = np.array([rewards[2 * s + a] for s, a in enumerate(made)])
     total, factor = np.zeros(3), np.eye(3)
-    for _ in range(400):
+    for _ in range(160):
         total, factor = total + factor @ paid, GAMMA * factor @ laws
     return total
 
@@ -293,10 +293,9 @@ def test_noise_changes_the_policy_as_often_as_enumeration_says():
     assert abs(shares - changed) <= 5 * math.sqrt(2 * 0.25 / 1000)
 
 
-SHARP = {
-    "lipschitz", "span", "two-sided", "gaps", "tie-breaker", "radius", "weighted-radius", "radius-lower", "radius-upper",
-    "jump-cost", "bump", "selection", "slacker-lower", "missing-reward",
-}  # fmt: skip
+VALUES = {"lipschitz", "span", "two-sided", "gaps", "tie-breaker", "missing-reward"}
+DISTANCES = {"radius", "weighted-radius", "radius-lower", "radius-upper"}
+SHARP = VALUES | DISTANCES | {"jump-cost", "bump", "selection", "slacker-lower"}
 
 
 @pytest.mark.parametrize("name", THEOREMS)
