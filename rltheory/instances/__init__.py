@@ -1,5 +1,13 @@
 """Instances: games from the literature, random families, and recorded preferences."""
 
+from rltheory.instances.cliffs import (
+    bandit,
+    length_chain,
+    outcome_tree,
+    reward_of_action_values,
+    tied_mdp,
+    two_branches,
+)
 from rltheory.instances.mdps import (
     MOVES,
     chain,
@@ -42,6 +50,7 @@ from rltheory.instances.recorded import (
 __all__ = [
     "MOVES",
     "additive",
+    "bandit",
     "block_game",
     "bradley_terry",
     "chain",
@@ -54,9 +63,11 @@ __all__ = [
     "grid_cells",
     "grid_world",
     "inventory",
+    "length_chain",
     "low_rank",
     "machine_replacement",
     "nash_md_population",
+    "outcome_tree",
     "planted_reference",
     "planted_winner",
     "random_game",
@@ -66,10 +77,13 @@ __all__ = [
     "recorded_games",
     "recorded_mdp",
     "recorded_mdps",
+    "reward_of_action_values",
     "river_swim",
     "skewed_policy",
     "sure_winner",
     "three_dice",
     "three_voters",
+    "tied_mdp",
+    "two_branches",
     "weighted_rock_paper_scissors",
 ]
