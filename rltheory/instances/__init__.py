@@ -36,6 +36,10 @@ from rltheory.instances.recorded import (
     recorded_game,
     recorded_games,
 )
+from rltheory.instances.smoothing import (
+    dead_end_or_options,
+    fork,
+)
 
 __all__ = [
     "additive",
@@ -46,7 +50,9 @@ __all__ = [
     "combination_lock",
     "condorcet",
     "cycle",
+    "dead_end_or_options",
     "efron_dice",
+    "fork",
     "garnet",
     "grid_world",
     "inventory",

@@ -158,6 +158,74 @@ class MDP(ABC):
         digest.update("\n".join(self.state_names + self.choice_names).encode())
         return digest.hexdigest()
 
+    def with_rewards(self, rewards: ArrayLike) -> Self:
+        """Return the process with other mean rewards of the choices, shape (C,).
+
+        Raises
+        ------
+        ValueError
+            If there is not one finite reward for each choice.
+
+        Examples
+        --------
+        >>> mdp = TabularMDP([[[1], [1]]], [[0, 1]])
+        >>> mdp.with_rewards([2, 3]).rewards
+        array([2., 3.])
+        """
+        means = float_array(rewards, "rewards", ndim=1)
+        if means.size != self.choices:
+            raise ValueError(f"rewards has {means.size} entries for {self.choices} choices; give one for each")
+        return self._changed(self.arrays._replace(rewards=frozen(means)), self.choice_names)
+
+    def with_choices(self, kept: ArrayLike) -> Self:
+        """Return the process in which only some choices are left, in the same order.
+
+        Parameters
+        ----------
+        kept : array_like of bool, shape (C,)
+            Which ones; one at least in each state.
+
+        Raises
+        ------
+        ValueError
+            If the shape or type differs, or a state is left without a choice. The message names it.
+
+        Examples
+        --------
+        >>> mdp = TabularMDP([[[1], [1]]], [[0, 1]])
+        >>> mdp.with_choices([False, True]).rewards
+        array([1.])
+        """
+        mask = np.array(kept)
+        if mask.dtype != bool or mask.shape != (self.choices,):
+            raise ValueError(f"kept has type {mask.dtype} and shape {mask.shape}; it must be bool and {(self.choices,)}")
+        left = np.add.reduceat(mask.astype(np.int64), self.first_choice[:-1])
+        if not left.all():
+            raise ValueError(f"state {int(np.argmin(left))} is left without a choice; keep one at least")
+        first_choice, rewards = frozen(np.append(0, np.cumsum(left))), frozen(self.rewards[mask])
+        names = [name for name, stays in zip(self.choice_names, mask, strict=True) if stays]
+        if isinstance(self.arrays, DenseArrays):
+            return self._changed(DenseArrays(first_choice, rewards, frozen(self.arrays.transitions[mask])), names)
+        sizes = np.diff(self.arrays.first_entry)
+        entries = np.repeat(mask, sizes)
+        arrays = SparseArrays(
+            first_choice,
+            rewards,
+            frozen(np.append(0, np.cumsum(sizes[mask])).astype(np.uint64)),
+            frozen(self.arrays.successors[entries]),
+            frozen(self.arrays.probabilities[entries]),
+        )
+        return self._changed(arrays, names)
+
+    def _changed(self, arrays: DenseArrays | SparseArrays, choice_names: Sequence[str]) -> Self:
+        """Return a process of checked arrays, with these states."""
+        changed = object.__new__(type(self))
+        changed._set_common(
+            arrays.first_choice, arrays.rewards, self.initial, self.state_names, choice_names, self.title
+        )
+        object.__setattr__(changed, "arrays", arrays)
+        return changed
+
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and self.digest == other.digest
 

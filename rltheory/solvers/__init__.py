@@ -97,6 +97,12 @@ from rltheory.solvers.soft_discounted import (
     soft_policy_iteration,
     soft_value_iteration,
 )
+from rltheory.solvers.zero_temperature import (
+    OptimalChoices,
+    ZeroTemperatureLimit,
+    optimal_choices,
+    zero_temperature_limit,
+)
 
 __all__ = [
     "ApproximateMinimaxWinner",
@@ -120,12 +126,14 @@ __all__ = [
     "MinimaxWinner",
     "MixingTime",
     "OccupancyOptimum",
+    "OptimalChoices",
     "PolicyGradient",
     "RegularizedEquilibrium",
     "RelativeValues",
     "SoftFiniteHorizonOptimum",
     "SoftSolution",
     "StationaryLaws",
+    "ZeroTemperatureLimit",
     "approximate_minimax_winner",
     "average_linear_program",
     "average_policy_iteration",
@@ -153,6 +161,7 @@ __all__ = [
     "mixing_time",
     "modified_policy_iteration",
     "occupancy_optimum",
+    "optimal_choices",
     "policy_gradient",
     "policy_iteration",
     "reach_probability",
@@ -168,4 +177,5 @@ __all__ = [
     "solve",
     "stationary_laws",
     "value_iteration",
+    "zero_temperature_limit",
 ]
