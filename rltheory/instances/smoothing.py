@@ -37,9 +37,9 @@ def fork(rewards: ArrayLike = (0.0, 0.0)) -> TabularMDP:
 def dead_end_or_options(actions: int, pay: float = 0.0) -> TabularMDP:
     """Process that tells entropy from reward: a dead end that pays, or a state of many actions that pays nothing.
 
-    From the first state, the start, one action leads to the dead end, which has one action and pays `pay` at each stage;
-    the other leads to a state of `actions` equal actions, which pay nothing. Both states are absorbing. A soft policy
-    chases the entropy of the second.
+    From the first state, the start, one action leads to the dead end, which has one action and pays `pay` at each
+    stage; the other leads to a state of `actions` equal actions, which pay nothing. Both states are absorbing. A soft
+    policy chases the entropy of the second.
 
     Parameters
     ----------

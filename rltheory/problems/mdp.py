@@ -198,7 +198,9 @@ class MDP(ABC):
         """
         mask = np.array(kept)
         if mask.dtype != bool or mask.shape != (self.choices,):
-            raise ValueError(f"kept has type {mask.dtype} and shape {mask.shape}; it must be bool and {(self.choices,)}")
+            raise ValueError(
+                f"kept has type {mask.dtype} and shape {mask.shape}; it must be bool and {(self.choices,)}"
+            )
         left = np.add.reduceat(mask.astype(np.int64), self.first_choice[:-1])
         if not left.all():
             raise ValueError(f"state {int(np.argmin(left))} is left without a choice; keep one at least")
@@ -206,7 +208,7 @@ class MDP(ABC):
         names = [name for name, stays in zip(self.choice_names, mask, strict=True) if stays]
         if isinstance(self.arrays, DenseArrays):
             return self._changed(DenseArrays(first_choice, rewards, frozen(self.arrays.transitions[mask])), names)
-        sizes = np.diff(self.arrays.first_entry)
+        sizes = np.diff(self.arrays.first_entry).astype(np.int64)
         entries = np.repeat(mask, sizes)
         arrays = SparseArrays(
             first_choice,

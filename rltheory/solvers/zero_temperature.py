@@ -7,9 +7,9 @@ reference, which is 1 for plain entropy. The soft values :math:`V_\tau` leave th
                = \log \sum_{c \in C^*(s)} \mu_c\, e^{\gamma \sum_t p_c(t) h(t)},
 
 and the soft policies tend to :math:`\pi_0(c) = \mu_c\, e^{\gamma \sum_t p_c(t) h(t) - h(s)}` on :math:`C^*(s)`. So
-:math:`h` solves the soft problem at temperature 1, without rewards, of the process with nothing but its optimal choices:
-:math:`\pi_0` has the largest discounted entropy among the optimal policies. It is uniform on :math:`C^*(s)` only if all
-of these choices lead to states of equal :math:`h` on average.
+:math:`h` solves the soft problem at temperature 1, without rewards, of the process with nothing but its optimal
+choices: :math:`\pi_0` has the largest discounted entropy among the optimal policies. It is uniform on :math:`C^*(s)`
+only if all of these choices lead to states of equal :math:`h` on average.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from rltheory.arrays import UNIT_ROUNDOFF, Vector, first_index, frozen, positive
 from rltheory.problems.mdp import MDP
 from rltheory.problems.policies import checked_policy
-from rltheory.solvers.discounted import solve, soft_value_iteration
+from rltheory.solvers.discounted import soft_value_iteration, solve
 from rltheory.solvers.finite_horizon import backup_rounding, longest_law
 
 __all__ = ["OptimalChoices", "ZeroTemperatureLimit", "optimal_choices", "zero_temperature_limit"]
@@ -64,8 +64,8 @@ class ZeroTemperatureLimit:
     discount
         In [0, 1).
     found
-        Its optimal choices. Where a true gap is positive and below twice the error of `found`, the limit is the one of a
-        process in which it is 0: the answer at temperatures far above the gap.
+        Its optimal choices. Where a true gap is positive and below twice the error of `found`, the limit is the one of
+        a process in which it is 0: the answer at temperatures far above the gap.
     slopes : array, shape (S,)
         :math:`h`, without units.
     error : float
@@ -122,8 +122,8 @@ def optimal_choices(mdp: MDP, discount: float, *, accuracy: float = 1e-6) -> Opt
     discount
         Discount factor in [0, 1).
     accuracy
-        Largest error allowed of the optimal values, > 0, in units of reward; gaps of about twice as much are told from 0.
-        Up to 300 states the error is one of rounding, whatever is allowed.
+        Largest error allowed of the optimal values, > 0, in units of reward; gaps of about twice as much are told from
+        0. Up to 300 states the error is one of rounding, whatever is allowed.
 
     Returns
     -------
@@ -193,7 +193,8 @@ def zero_temperature_limit(
 
     Examples
     --------
-    Nothing is paid. One choice leads to a dead end, the other to a state with two choices for ever; the limit prefers it.
+    Nothing is paid. One choice leads to a dead end, the other to a state with two choices for ever, which the limit
+    prefers.
 
     >>> from rltheory.instances import dead_end_or_options
     >>> limit = zero_temperature_limit(dead_end_or_options(2), 0.5)
