@@ -22,6 +22,8 @@ def fork(rewards: ArrayLike = (0.0, 0.0)) -> TabularMDP:
     """
     pays = float_array(rewards, "rewards", ndim=1)
     n = pays.size
+    if n == 0:
+        raise ValueError("rewards is empty; a fork has one branch at least")
     transitions = np.zeros((n + 1, n, n + 1))
     transitions[0] = np.eye(n, n + 1, k=1)
     transitions[np.arange(1, n + 1), 0, np.arange(1, n + 1)] = 1

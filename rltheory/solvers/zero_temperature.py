@@ -122,8 +122,8 @@ def optimal_choices(mdp: MDP, discount: float, *, accuracy: float = 1e-6) -> Opt
     discount
         Discount factor in [0, 1).
     accuracy
-        Largest error allowed of the optimal values, > 0, in units of reward; gaps of about twice as much are told from
-        0. Up to 300 states the error is one of rounding, whatever is allowed.
+        Largest error allowed of the optimal values, > 0, in units of reward. Gaps of up to about twice as much may be
+        taken for ties.
 
     Returns
     -------
