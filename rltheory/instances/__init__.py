@@ -38,7 +38,10 @@ from rltheory.instances.recorded import (
 )
 from rltheory.instances.smoothing import (
     dead_end_or_options,
+    forgetful_mixture,
     fork,
+    opposed_bandit,
+    prompt_tree,
 )
 
 __all__ = [
@@ -52,6 +55,7 @@ __all__ = [
     "cycle",
     "dead_end_or_options",
     "efron_dice",
+    "forgetful_mixture",
     "fork",
     "garnet",
     "grid_world",
@@ -59,8 +63,10 @@ __all__ = [
     "low_rank",
     "machine_replacement",
     "nash_md_population",
+    "opposed_bandit",
     "planted_reference",
     "planted_winner",
+    "prompt_tree",
     "random_game",
     "random_linear_mdp",
     "random_tournament",

@@ -97,6 +97,10 @@ from rltheory.solvers.soft_discounted import (
     soft_policy_iteration,
     soft_value_iteration,
 )
+from rltheory.solvers.weight_sweep import (
+    WeightSweep,
+    weight_sweep,
+)
 from rltheory.solvers.zero_temperature import (
     OptimalChoices,
     ZeroTemperatureLimit,
@@ -133,6 +137,7 @@ __all__ = [
     "SoftFiniteHorizonOptimum",
     "SoftSolution",
     "StationaryLaws",
+    "WeightSweep",
     "ZeroTemperatureLimit",
     "approximate_minimax_winner",
     "average_linear_program",
@@ -177,5 +182,6 @@ __all__ = [
     "solve",
     "stationary_laws",
     "value_iteration",
+    "weight_sweep",
     "zero_temperature_limit",
 ]

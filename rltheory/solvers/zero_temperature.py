@@ -156,7 +156,9 @@ def optimal_choices(mdp: MDP, discount: float, *, accuracy: float = 1e-6) -> Opt
     )
     # A gap is the difference of two values of choices.
     error = 2 * (discount * (1 + mdp.sum_deviation) * solution.error + rounding) * SLACK
-    return OptimalChoices(frozen(gaps <= error), frozen(gaps), error)
+    optimal = gaps <= error
+    optimal.setflags(write=False)
+    return OptimalChoices(optimal, frozen(gaps), error)
 
 
 def zero_temperature_limit(

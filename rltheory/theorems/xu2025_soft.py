@@ -372,7 +372,7 @@ def grid() -> Iterator[SoftProcess]:
     yield SoftProcess(tie, 0.9, "a tie", 1.0, OPPOSED / 10, [0.2, 0.8, 1.0, 1.0])
     # At discount 0 all states but the first are idle, and the quadratic bound is attained.
     yield SoftProcess(tie, 0.0, "a tie", 1.0, OPPOSED / 2)
-    mdp = chain()
+    mdp: MDP = chain()
     yield SoftProcess(mdp, 0.9, "random perturbation", 2.0, random_change(mdp, "chain"))
     mdp = garnet(stream(0, "soft policy", "garnet"), 10, 3, 3)
     yield SoftProcess(mdp, 0.8, "random perturbation", 0.3, random_change(mdp, "garnet") / 5)
@@ -567,7 +567,8 @@ def unlike_the_reference(s: SoftProcess, trace: Trace) -> Array:
     reference = np.exp(s.log_reference[:2])
     probabilities = np.exp(trace["log_policy"][:, :2])
     off = np.abs(probabilities - reference / reference.sum()).sum(axis=1) / 2
-    return (off > 1 / 4) & s.limit.found.optimal[:2].all()
+    found: Array = (off > 1 / 4) & s.limit.found.optimal[:2].all()
+    return found
 
 
 def ends_differently(s: SoftProcess, trace: Trace) -> Array:
@@ -575,7 +576,8 @@ def ends_differently(s: SoftProcess, trace: Trace) -> Array:
     cold, warm = np.exp(trace["log_cold"])[:, 1], np.exp(trace["log_warm"])[:, 1]
     # The perturbation over the temperature, over the horizon, moves the log-odds: by sqrt(scale) or 1 / scale.
     near_tie = s.span * s.horizon / s.temperature * 2.0**-trace.times
-    return (cold >= 0.7) & (1 - cold <= np.exp(-(2.0**trace.times))) & (np.abs(warm - 1 / 2) <= near_tie / 4)
+    found: Array = (cold >= 0.7) & (1 - cold <= np.exp(-(2.0**trace.times))) & (np.abs(warm - 1 / 2) <= near_tie / 4)
+    return found
 
 
 def sigmoid(s: SoftProcess, trace: Trace) -> Array:
