@@ -6,7 +6,7 @@ shares of the classes, D their laws of prompts. Everything is recomputed here wi
 
 import math
 from functools import cache
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 
@@ -139,9 +139,7 @@ def linear(s: MixtureSetting) -> Claim:
     w = posterior(s)
     left = [evaluate(s, pi, w[:, prompt] @ s.mixture.rewards)[prompt] for prompt, pi, _ in remembered(s)]
     right = [w[:, prompt] @ values for prompt, _, values in remembered(s)]
-    return claim(
-        left, "==", right, "values are linear in the rewards; transitions do not depend on k", rounding=ROUNDING
-    )
+    return claim(left, "==", right, "values are linear in the rewards; no law depends on k", rounding=ROUNDING)
 
 
 @exact.step("Conclusion: averaging over prompts is averaging over classes", uses=[linear])
@@ -190,7 +188,7 @@ sweep = Proof(of=[paper.CONVEX, paper.BREAKPOINTS], settings=lambda: list(paper.
 def every_policy(s: MixtureSetting):
     """Values of all deterministic policies for both rewards, shape (policies, 2, S)."""
     pointers = s.mixture.mdp.first_choice
-    rules = product(*(range(a, b) for a, b in zip(pointers[:-1], pointers[1:], strict=True)))
+    rules = product(*(range(a, b) for a, b in pairwise(pointers)))
     numbers = np.arange(s.mixture.mdp.choices)
     policies = [np.isin(numbers, made).astype(float) for made in rules]
     return np.array([[evaluate(s, pi, r) for r in s.mixture.rewards] for pi in policies])
@@ -240,7 +238,7 @@ def speed(s: MixtureSetting) -> Claim:
     """TV <= tanh(omega / 4), with omega = h osc(R_2 - R_1) H / t; steps of a tenth."""
     r = s.mixture.rewards
     policies = [soft(s, s.temperature, (1 - w) * r[0] + w * r[1]) for w in np.linspace(0, 1, 11)]
-    left = [tv(s, p, q).max() for p, q in zip(policies[:-1], policies[1:], strict=True)]
+    left = [tv(s, p, q).max() for p, q in pairwise(policies)]
     right = math.tanh(np.ptp(r[1] - r[0]) * s.horizon / s.temperature / 40)
     return claim(left, "<=", np.full(10, right), "the modulus of continuity of soft policies", rounding=1e-12)
 

@@ -354,14 +354,11 @@ def largest(array: Array) -> Array:
     return found
 
 
-def middles(trace: Trace) -> tuple[Array, Array]:
-    """Values at every second weight, and the means of those at both neighbours, where they are closest."""
+def means_of_neighbours(trace: Trace) -> Array:
+    """Means of the values at both neighbours of a weight, of which the ends are their own; shape (T, S)."""
     values = trace["solved"]
-    inner, mean = values[1:-1], (values[:-2] + values[2:]) / 2
-    place = (inner - mean).argmax(axis=1)[:, None]
-    ends = np.zeros(1)
-    sides = [np.take_along_axis(side, place, axis=1)[:, 0] for side in (inner, mean)]
-    return tuple(np.concatenate([ends, side, ends]) for side in sides)  # type: ignore[return-value]
+    means: Array = np.concatenate([values[:1], (values[:-2] + values[2:]) / 2, values[-1:]])
+    return means
 
 
 def steps_of_soft(s: MixtureSetting, trace: Trace) -> Array:
@@ -508,12 +505,15 @@ CONVEX = derived(
     name="reward-mixture/convex",
     title="Optimal values are convex in the weight",
     statement=r"V^*_w(s) \le \tfrac12 \big(V^*_{w - h}(s) + V^*_{w + h}(s)\big)",
-    symbols=SWEEP + ", which is $h$; the state is the one with the least slack",
+    symbols=SWEEP
+    + ", which is $h$; the bound is shown where it is largest, and the least slack of all states below it",
     kind=EveryStep(rounding=lambda s: 4 * s.resolution),
     hypotheses={**TWO, "rewards $\\ge 0$": lambda s: bool((s.mixture.rewards >= 0).all())},
     run=sweep_weights,
-    measured=lambda s, trace: middles(trace)[0],
-    bound=lambda s, trace: middles(trace)[1],
+    measured=lambda s, trace: (
+        means_of_neighbours(trace).max(axis=1) + (trace["solved"] - means_of_neighbours(trace)).max(axis=1)
+    ),
+    bound=lambda s, trace: means_of_neighbours(trace).max(axis=1),
     settings=pairs,
     strategy=any_mixture,
     controls={"the worst policy in place of the best": sweep_bent_down},
@@ -523,7 +523,8 @@ BREAKPOINTS = derived(
     name="reward-mixture/breakpoints",
     title="Stepping from breakpoint to breakpoint misses no optimal policy",
     statement=r"V^*_w(s) = \max_j V^{\pi_j}_w(s)",
-    symbols=SWEEP + "; $\\pi_j$: the policies between breakpoints; the state is the one where the sides differ most",
+    symbols=SWEEP
+    + "; $\\pi_j$: the policies between breakpoints; the largest value is shown, and the largest difference of all states below it",
     kind=Identity(rounding=lambda s: 16 * s.resolution),
     hypotheses=TWO,
     run=sweep_weights,
