@@ -18,7 +18,7 @@ from rltheory.problems.mdp import MDP, SparseMDP, TabularMDP
 __all__ = ["RewardMixture"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, init=False, eq=False)
 class RewardMixture:
     r"""A process with several rewards, one for each of K classes of prompts.
 
@@ -55,17 +55,18 @@ class RewardMixture:
     shares: Vector
     prompts: Matrix
 
-    def __post_init__(self) -> None:
-        rewards = float_array(self.rewards, "rewards", ndim=2)
-        classes = len(rewards)
-        if rewards.shape != (classes, self.mdp.choices) or classes == 0:
+    def __init__(self, mdp: MDP, rewards: ArrayLike, shares: ArrayLike, prompts: ArrayLike) -> None:
+        table = float_array(rewards, "rewards", ndim=2)
+        classes = len(table)
+        if table.shape != (classes, mdp.choices) or classes == 0:
             raise ValueError(
-                f"rewards has shape {rewards.shape}; it must have a row for each class, one at least, and "
-                f"{self.mdp.choices} columns, one for each choice"
+                f"rewards has shape {table.shape}; it must have a row for each class, one at least, and "
+                f"{mdp.choices} columns, one for each choice"
             )
-        object.__setattr__(self, "rewards", frozen(rewards))
-        object.__setattr__(self, "shares", _distributions(self.shares, "shares", (classes,)))
-        object.__setattr__(self, "prompts", _distributions(self.prompts, "prompts", (classes, self.mdp.states)))
+        object.__setattr__(self, "mdp", mdp)
+        object.__setattr__(self, "rewards", frozen(table))
+        object.__setattr__(self, "shares", _distributions(shares, "shares", (classes,)))
+        object.__setattr__(self, "prompts", _distributions(prompts, "prompts", (classes, mdp.states)))
 
     @classmethod
     def from_counts(cls, mdp: MDP, rewards: ArrayLike, counts: ArrayLike) -> Self:
@@ -83,7 +84,7 @@ class RewardMixture:
         sums = copies.sum(axis=1)
         if not sums.all():
             raise ValueError(f"class {int(np.argmin(sums))} has no prompt; give it one at least")
-        return cls(mdp, np.asarray(rewards), sums / sums.sum(), copies / sums[:, None])
+        return cls(mdp, rewards, sums / sums.sum(), copies / sums[:, None])
 
     def __str__(self) -> str:
         return f"{self.mdp}, {len(self.shares)} classes"

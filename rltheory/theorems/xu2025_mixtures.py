@@ -65,7 +65,8 @@ class MixtureSetting:
     @property
     def difference(self) -> Vector:
         """What the second reward pays more than the first, shape (C,)."""
-        return self.mixture.rewards[1] - self.mixture.rewards[0]
+        difference: Vector = self.mixture.rewards[1] - self.mixture.rewards[0]
+        return difference
 
     def between(self, weight: float) -> Vector:
         """Effective rewards with a weight on the second of two classes."""
@@ -115,13 +116,12 @@ def change(s: MixtureSetting, rng: np.random.Generator) -> Trace:
         moves = (together - base, alone - base, reweighted - base)
         rows.append((change, one, corners, *moves, s.soft_policy(together, s.temperature), soft_base))
     names = ("change", "change_of_one", "weights", "together", "alone", "reweighted", "soft", "soft_base")
-    dims: list[tuple[str, ...]] = [("time", "class", "choice")] * 2 + [("time", "class", "state")]
-    dims += [("time", "choice")] * 5
+    kept = {"change": ("class", "choice"), "change_of_one": ("class", "choice"), "weights": ("class", "state")}
     columns = [np.array(column) for column in zip(*rows, strict=True)]
     return Trace(
         "changed rewards",
         np.arange(DRAWS),
-        {name: (over, column) for name, over, column in zip(names, dims, columns, strict=True)},
+        {name: (("time", *kept.get(name, ("choice",))), column) for name, column in zip(names, columns, strict=True)},
         clock="draw",
     )
 
