@@ -20,8 +20,9 @@ from numpy.typing import ArrayLike, NDArray
 from rltheory.arrays import UNIT_ROUNDOFF, Vector, first_index, frozen, positive
 from rltheory.problems.mdp import MDP
 from rltheory.problems.policies import checked_policy
-from rltheory.solvers.discounted import soft_value_iteration, solve
+from rltheory.solvers.discounted import solve
 from rltheory.solvers.finite_horizon import backup_rounding, longest_law
+from rltheory.solvers.soft_discounted import soft_policy_iteration
 
 __all__ = ["OptimalChoices", "ZeroTemperatureLimit", "optimal_choices", "zero_temperature_limit"]
 
@@ -156,9 +157,7 @@ def optimal_choices(mdp: MDP, discount: float, *, accuracy: float = 1e-6) -> Opt
     )
     # A gap is the difference of two values of choices.
     error = 2 * (discount * (1 + mdp.sum_deviation) * solution.error + rounding) * SLACK
-    optimal = gaps <= error
-    optimal.setflags(write=False)
-    return OptimalChoices(optimal, frozen(gaps), error)
+    return OptimalChoices(frozen(gaps <= error), frozen(gaps), error)
 
 
 def zero_temperature_limit(
@@ -213,7 +212,7 @@ def zero_temperature_limit(
         log_reference = np.log(probabilities)
     # At temperature 1 the logarithms of the reference act as rewards.
     among_optimal = mdp.with_rewards(log_reference).with_choices(found.optimal)
-    solution = soft_value_iteration(among_optimal, discount, temperature=1.0, accuracy=accuracy)
+    solution = soft_policy_iteration(among_optimal, discount, temperature=1.0, accuracy=accuracy)
     return ZeroTemperatureLimit(
         mdp=mdp,
         discount=discount,

@@ -14,7 +14,7 @@ from rltheory.arrays import UNIT_ROUNDOFF, Array, Matrix, Vector, positive
 from rltheory.instances import chain, forgetful_mixture, garnet, opposed_bandit, prompt_tree, river_swim
 from rltheory.problems import MDP, RewardMixture
 from rltheory.simulation import stream
-from rltheory.solvers import discounted_values, policy_iteration, soft_value_iteration, weight_sweep
+from rltheory.solvers import discounted_values, policy_iteration, soft_policy_iteration, weight_sweep
 from rltheory.solvers.occupancy import checked_discount
 from rltheory.theorems.discounted_process import Hypotheses
 from rltheory.theory import BY_CONSTRUCTION, EveryStep, Existence, Identity, Paper, Standing, Theorem
@@ -86,7 +86,7 @@ class MixtureSetting:
     def soft_policy(self, rewards: Vector, temperature: float) -> Vector:
         """Soft policy for some rewards, shape (C,)."""
         mdp, accuracy = self.mixture.mdp.with_rewards(rewards), 2 * self.resolution
-        found = soft_value_iteration(mdp, self.discount, temperature=temperature, accuracy=accuracy)
+        found = soft_policy_iteration(mdp, self.discount, temperature=temperature, accuracy=accuracy)
         return np.exp(found.log_policy)
 
     def largest_variation(self, policies: Array, others: Array) -> Array:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,11 +21,12 @@ from rltheory.problems import MDP, TabularMDP, deterministic_policy
 from rltheory.problems.policies import checked_policy
 from rltheory.simulation import stream
 from rltheory.solvers import (
+    SoftSolution,
     ZeroTemperatureLimit,
     discounted_occupancy,
     discounted_values,
     policy_iteration,
-    soft_value_iteration,
+    soft_policy_iteration,
     zero_temperature_limit,
 )
 from rltheory.theorems.discounted_process import PROCESS, DiscountedProcess, Hypotheses
@@ -125,25 +126,15 @@ class SoftProcess(DiscountedProcess):
         accuracy = self.resolution(1.0) + self.rounding
         return zero_temperature_limit(self.mdp, self.discount, reference=self.reference, accuracy=accuracy)
 
-    def soft(self, temperature: float, rewards: Vector) -> "SoftOptimum":
-        """Soft values and policy for some rewards, as accurately as float64 allows.
-
-        One step of Newton's method, which is to evaluate the policy, squares the error of value iteration: of `rough`,
-        it leaves rough^2 times 2 / temperature times the horizon, which is a small part of the resolution.
-        """
-        rough = math.sqrt(self.resolution(temperature) * temperature / self.horizon) / 100
-        found = soft_value_iteration(
+    def soft(self, temperature: float, rewards: Vector) -> SoftSolution:
+        """Soft values and policy for some rewards, as accurately as float64 allows, about."""
+        return soft_policy_iteration(
             self.mdp.with_rewards(rewards),
             self.discount,
             temperature=temperature,
             reference=self.reference,
-            accuracy=max(rough, self.resolution(temperature)),
+            accuracy=self.resolution(temperature),
         )
-        values = self.soft_values_of(found.log_policy, temperature, rewards)
-        logits = self.log_reference + (rewards + self.discount * (self.laws @ values)) / temperature
-        of_state = self.mdp.state_of_choice
-        logits -= np.maximum.reduceat(logits, self.mdp.first_choice[:-1])[of_state]
-        return SoftOptimum(values, logits - np.log(self.by_state(np.exp(logits)))[of_state])
 
     def soft_values_of(self, log_policy: Vector, temperature: float, rewards: Vector) -> Vector:
         """Values of a policy where each decision pays for its log-ratio to the reference, shape (S,)."""
@@ -180,13 +171,6 @@ class SoftProcess(DiscountedProcess):
         return sums
 
 
-class SoftOptimum(NamedTuple):
-    """Soft values, shape (S,), and log-probabilities of the choices, shape (C,)."""
-
-    values: Vector
-    log_policy: Vector
-
-
 def variation(s: SoftProcess, log_policy: Array, log_other: Array) -> Array:
     """Total variation between two policies in each state, shape (..., S)."""
     return s.by_state(np.abs(np.exp(log_policy) - np.exp(log_other))) / 2
@@ -206,7 +190,7 @@ def perturb(s: SoftProcess, rng: np.random.Generator) -> Trace:
     return _perturbed(s, s.soft(s.temperature, s.mdp.rewards), s.temperature)
 
 
-def _perturbed(s: SoftProcess, learned: SoftOptimum, temperature: float) -> Trace:
+def _perturbed(s: SoftProcess, learned: SoftSolution, temperature: float) -> Trace:
     greedy = deterministic_policy(s.mdp, s.optimum.policy)
     policy = np.exp(learned.log_policy)
     times = np.arange(HALVINGS)
