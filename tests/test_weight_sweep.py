@@ -107,7 +107,7 @@ def test_ties_at_the_start_are_broken_for_what_comes():
         ([[0, 0, 0], [0, 0, 0]], 0.5, r"rewards has shape \(2, 3\); it must be \(2, 4\)"),
         ([[0, 0, 0, 0], [0, 0, 0]], 0.5, "rewards must be a rectangular array"),
         ([[0, 0, 0, 0], [0, 0, 0, math.nan]], 0.5, r"rewards\[1, 3\] is nan"),
-        ([[0, 0, 0, 0], [0, 0, 0, 0]], 1.0, "discount is 1.0"),
+        ([[0, 0, 0, 0], [0, 0, 0, 0]], 1.0, "discount is 1; it must be < 1"),
     ],
 )
 def test_bad_sweeps(rewards, discount, message):

@@ -76,16 +76,17 @@ class MixtureSetting:
     def resolution(self) -> float:
         """Error of values that float64 can certify, of rewards that are changed by no more than 1 in size.
 
-        As for other processes, some units of a value for each successor and choice, over the horizon.
+        As for other processes, some units of a value for each successor, and of log-weights, over the horizon.
         """
         mdp = self.mixture.mdp
         most = float(np.diff(mdp.first_choice).max())
-        largest = float(np.abs(self.mixture.rewards).max()) + 1 + self.temperature * (2 * most + 1)
-        return 8 * (mdp.most_successors + 12) * UNIT_ROUNDOFF * largest * self.horizon**2
+        largest = (float(np.abs(self.mixture.rewards).max()) + 1 + self.temperature * (2 * most + 1)) * self.horizon
+        units = mdp.most_successors + 12 + largest / self.temperature
+        return 8 * units * UNIT_ROUNDOFF * largest * self.horizon
 
     def soft_policy(self, rewards: Vector, temperature: float) -> Vector:
         """Soft policy for some rewards, shape (C,)."""
-        mdp, accuracy = self.mixture.mdp.with_rewards(rewards), 2 * self.resolution
+        mdp, accuracy = self.mixture.mdp.with_rewards(rewards), self.resolution
         found = soft_policy_iteration(mdp, self.discount, temperature=temperature, accuracy=accuracy)
         return np.exp(found.log_policy)
 

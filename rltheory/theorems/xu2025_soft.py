@@ -145,12 +145,14 @@ class SoftProcess(DiscountedProcess):
         """Error of soft values that float64 can certify: a backup rounds, and an evaluation adds up its horizon.
 
         Values are as large as rewards and bonuses over the horizon, and the rounding of a backup is some units of them
-        for each successor; a factor of eight leaves room for what the iteration has not reached.
+        for each successor. The policy that is evaluated errs by units of its log-weights, which are values over the
+        temperature. A factor of eight leaves room for what the iteration has not reached.
         """
         most = float(np.diff(self.mdp.first_choice).max())
         bonus = temperature * (self.log_choices + float(np.abs(self.log_reference).max()) + most + 1)
-        largest = float(np.abs(self.mdp.rewards).max()) + self.size + bonus
-        return 8 * (self.mdp.most_successors + 12) * UNIT_ROUNDOFF * largest * self.horizon**2
+        largest = (float(np.abs(self.mdp.rewards).max()) + self.size + bonus) * self.horizon
+        units = self.mdp.most_successors + 12 + largest / temperature
+        return 8 * units * UNIT_ROUNDOFF * largest * self.horizon
 
     def value_rounding(self, temperature: float) -> float:
         """Error of a difference between two of: soft, optimal and evaluated values."""
@@ -367,11 +369,11 @@ def grid() -> Iterator[SoftProcess]:
 def small_changes() -> Iterator[SoftProcess]:
     """Perturbations so small that rates show, and ties of which the wrong side is taken."""
     tie = fork()
-    yield SoftProcess(tie, 0.9, "a tie", 1.0, OPPOSED / 50)
-    yield SoftProcess(tie, 0.0, "a tie", 1.0, OPPOSED / 50)
+    yield SoftProcess(tie, 0.9, "a tie", 1.0, OPPOSED / 20)
+    yield SoftProcess(tie, 0.0, "a tie", 1.0, OPPOSED / 20)
     mdp = tied_garnet()
-    yield SoftProcess(mdp, 0.8, "ties by design", 1.0, random_change(mdp, "ties") / 200)
-    yield SoftProcess(mdp, 0.8, "ties by design", 1.0, random_change(mdp, "ties") / 200, random_reference("ties", 6))
+    yield SoftProcess(mdp, 0.8, "ties by design", 1.0, random_change(mdp, "ties") / 50)
+    yield SoftProcess(mdp, 0.8, "ties by design", 1.0, random_change(mdp, "ties") / 50, random_reference("ties", 6))
 
 
 def entropy_grid() -> Iterator[SoftProcess]:

@@ -271,7 +271,8 @@ def test_forgetting_the_prompt_halves_the_return():
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"), [({"discount": 1.0}, "discount is 1.0"), ({"temperature": 0}, "temperature is 0.0")]
+    ("changes", "message"),
+    [({"discount": 1.0}, "discount is 1; it must be < 1"), ({"temperature": 0}, "temperature is 0.0")],
 )
 def test_bad_settings_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
