@@ -334,7 +334,7 @@ BANDIT = bandit([1.0, 0.5])
         (lambda: stability_radius(BANDIT, 0.0, weights=[0, 0]), "no perturbation within the weights"),
         (lambda: stability_radius(BANDIT, 0.0, weights=[1]), r"weights has shape \(1,\); it must be \(2,\)"),
         (lambda: stability_radius(BANDIT, 0.0, weights=[1, -2]), r"weights\[1\] is -2.0; a weight must be >= 0"),
-        (lambda: stability_radius(BANDIT, 1.0), "discount is 1.0; it must lie in"),
+        (lambda: stability_radius(BANDIT, 1.0), "discount is 1; it must be < 1"),
         (lambda: hemicontinuity_radius(BANDIT, -0.1), "discount is -0.1; it must lie in"),
         (
             lambda: finite_horizon_stability_radius(FiniteHorizonMDP.stationary(river_swim(), 5)),

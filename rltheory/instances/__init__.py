@@ -46,6 +46,13 @@ from rltheory.instances.recorded import (
     recorded_game,
     recorded_games,
 )
+from rltheory.instances.smoothing import (
+    dead_end_or_options,
+    forgetful_mixture,
+    fork,
+    opposed_bandit,
+    prompt_tree,
+)
 
 __all__ = [
     "MOVES",
@@ -58,7 +65,10 @@ __all__ = [
     "combination_lock",
     "condorcet",
     "cycle",
+    "dead_end_or_options",
     "efron_dice",
+    "forgetful_mixture",
+    "fork",
     "garnet",
     "grid_cells",
     "grid_world",
@@ -67,9 +77,11 @@ __all__ = [
     "low_rank",
     "machine_replacement",
     "nash_md_population",
+    "opposed_bandit",
     "outcome_tree",
     "planted_reference",
     "planted_winner",
+    "prompt_tree",
     "random_game",
     "random_linear_mdp",
     "random_tournament",

@@ -41,6 +41,9 @@ from rltheory.problems.policies import (
 from rltheory.problems.preference_game import (
     PreferenceGame,
 )
+from rltheory.problems.reward_mixture import (
+    RewardMixture,
+)
 from rltheory.problems.trajectory_game import (
     TrajectoryGame,
 )
@@ -56,6 +59,7 @@ __all__ = [
     "LinearMDP",
     "LinearMixtureMDP",
     "PreferenceGame",
+    "RewardMixture",
     "SparseMDP",
     "TabularMDP",
     "TrajectoryGame",

@@ -113,6 +113,16 @@ from rltheory.solvers.stability import (
     optimality_margins,
     stability_radius,
 )
+from rltheory.solvers.weight_sweep import (
+    WeightSweep,
+    weight_sweep,
+)
+from rltheory.solvers.zero_temperature import (
+    OptimalChoices,
+    ZeroTemperatureLimit,
+    optimal_choices,
+    zero_temperature_limit,
+)
 
 __all__ = [
     "ApproximateMinimaxWinner",
@@ -139,6 +149,7 @@ __all__ = [
     "MinimaxWinner",
     "MixingTime",
     "OccupancyOptimum",
+    "OptimalChoices",
     "OptimalityMargins",
     "PolicyGradient",
     "RegularizedEquilibrium",
@@ -148,6 +159,8 @@ __all__ = [
     "SoftSolution",
     "StabilityRadius",
     "StationaryLaws",
+    "WeightSweep",
+    "ZeroTemperatureLimit",
     "approximate_minimax_winner",
     "average_linear_program",
     "average_occupancy_optimum",
@@ -180,6 +193,7 @@ __all__ = [
     "mixing_time",
     "modified_policy_iteration",
     "occupancy_optimum",
+    "optimal_choices",
     "optimality_margins",
     "policy_gradient",
     "policy_iteration",
@@ -198,4 +212,6 @@ __all__ = [
     "stability_radius",
     "stationary_laws",
     "value_iteration",
+    "weight_sweep",
+    "zero_temperature_limit",
 ]
