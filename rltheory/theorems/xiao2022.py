@@ -64,9 +64,9 @@ class Setting(PolicyRun):
         return float(to_optimum(self, self.log_start[None])[0])
 
     @property
-    def step_is_large(self) -> bool:
-        """Whether the first step is so large that its term in the bound is below the largest loss."""
-        return self.step * self.discount * self.reward_range >= (1 - self.discount) * self.first_divergence
+    def least_large_step(self) -> float:
+        """First step whose term in the bound is no larger than the largest loss."""
+        return self.first_divergence / (self.discount * self.horizon * self.reward_range)
 
 
 def play(s: Setting, rng: np.random.Generator) -> Trace:
@@ -167,13 +167,30 @@ def any_setting_with_future() -> "SearchStrategy[Setting]":
 
 
 def grid_of_large_steps() -> Iterator[Setting]:
-    """Settings in which the first step is large."""
-    return (replace(s, step=100 * s.step) for s in grid_with_future())
+    """Settings in which the first step is large, or just large enough."""
+    yield from (replace(s, step=100 * s.step) for s in grid_with_future())
+    yield replace(stuck(), step=(1 + 1e-9) * stuck().least_large_step)
+
+
+def stuck() -> Setting:
+    """Ten states, of which the first pays 1 for ever; the others stay for 1/2 or go there, and one nearly always stays."""
+    laws = np.zeros((10, 2, 10))
+    laws[:, 0], laws[:, 1, 0] = np.eye(10), 1
+    rewards = np.zeros((10, 2))
+    rewards[:, 0] = 1 / 2
+    rewards[0] = 1
+    allowed = np.ones((10, 2), dtype=bool)
+    allowed[0, 1] = False
+    start = np.tile([1e-6, 1 - 1e-6], (9, 1))
+    start[0] = start[0, ::-1]
+    mdp = TabularMDP(laws, rewards, allowed=allowed, title="nine ways to the first state")
+    start = np.append(1.0, start)
+    return Setting(mdp, 0.9, start=start, iterations=300, note="one way nearly closed")
 
 
 def any_large_step() -> "SearchStrategy[Setting]":
     """Any process whose future counts, with a first step that is large enough."""
-    return any_setting_with_future().filter(lambda s: s.step_is_large)
+    return any_setting_with_future().filter(lambda s: s.reward_range > 0 and s.step >= s.least_large_step)
 
 
 def policies(trace: Trace) -> Matrix:
@@ -266,11 +283,10 @@ class NearOptimum(DiscountedProcess):
     @property
     def unique(self) -> bool:
         """Whether there is one optimal policy, by a margin, and another one."""
-        smallest = Setting(self.mdp, self.discount).gaps
-        positive_gaps = smallest[smallest > 0]
-        return positive_gaps.size == self.mdp.choices - self.mdp.states > 0 and bool(
-            positive_gaps.min() > 1e-3 * self.largest_value * (1 - self.discount)
-        )
+        gaps = Setting(self.mdp, self.discount).gaps
+        others = gaps[gaps > 0]
+        margin = 1e-3 * self.largest_value / self.horizon
+        return others.size == self.mdp.choices - self.mdp.states > 0 and bool(others.min() > margin)
 
     @property
     def run(self) -> Setting:
@@ -321,7 +337,7 @@ def loss_factor(s: NearOptimum, trace: Trace) -> Array:
 
 ENTROPY: Hypotheses = {"$D$ is the Kullback-Leibler divergence": lambda s: not s.euclidean}
 FUTURE: Hypotheses = {"$\\gamma > 0$": lambda s: s.discount > 0 and s.mismatch > 1}
-LARGE_STEP: Hypotheses = {"$\\eta_0 \\ge (1 - \\gamma) D_0^* / (\\gamma R)$": lambda s: s.step_is_large}
+LARGE_STEP: Hypotheses = {"$\\eta_0 \\ge (1 - \\gamma) D_0^* / (\\gamma R)$": lambda s: s.step >= s.least_large_step}
 UNIQUE: Hypotheses = {"one policy is optimal, by a margin": lambda s: s.unique}
 
 RUN = (
@@ -354,7 +370,7 @@ PERFORMANCE_DIFFERENCE = Theorem(
     statement=r"\sum_s \rho(s) \bigl(V_{k+1}(s) - V_k(s)\bigr)"
     r" = \frac{1}{1 - \gamma} \sum_s d_{k+1}(s)\, \langle Q_k, \pi_{k+1} - \pi_k \rangle_s",
     symbols=RUN + "; $d_{k+1}$: the discounted probabilities of the states under $\\pi_{k+1}$, from uniform $\\rho$",
-    kind=Identity(rounding=lambda s: 1e3 * values_rounding(s) * s.horizon),
+    kind=Identity(rounding=lambda s: values_rounding(s) * s.horizon),
     hypotheses=START,
     run=play,
     measured=lambda s, trace: (trace["next_values"] - trace["values"]).mean(axis=1),
