@@ -108,12 +108,20 @@ def divergence_of_greedy(first_choice: Indices, euclidean: bool, state: State) -
     furthest = 0.0
     for s in range(first_choice.size - 1):
         best = evaluation.action_values[first_choice[s] : first_choice[s + 1]].max()
-        likeliest, squares = -np.inf, 0.0
+        nearest = first_choice[s]
         for c in range(first_choice[s], first_choice[s + 1]):
-            squares += policy[c] * policy[c]
-            if evaluation.action_values[c] == best:
-                likeliest = max(likeliest, log_policy[c])
-        divergence = 0.5 * (1.0 + squares) - np.exp(likeliest) if euclidean else -likeliest
+            if evaluation.action_values[c] == best and (
+                evaluation.action_values[nearest] < best or log_policy[c] > log_policy[nearest]
+            ):
+                nearest = c
+        divergence = -log_policy[nearest]
+        if euclidean:
+            others, squares = 0.0, 0.0
+            for c in range(first_choice[s], first_choice[s + 1]):
+                if c != nearest:
+                    others += policy[c]
+                    squares += policy[c] * policy[c]
+            divergence = 0.5 * (squares + others * others)
         furthest = max(furthest, divergence)
     return furthest
 
