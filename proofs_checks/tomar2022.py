@@ -1,7 +1,8 @@
 r"""Proofs that one inner step of MDPO is policy gradient, and that many are a step of mirror descent.
 
-Notation. F is the surrogate at :math:`\pi_k`, with weights d of the states and penalty :math:`\mathrm{KL}(\pi \| \pi_k) / t`;
-:math:`\pi^+ \propto \pi_k e^{t A_k}`. Everything is recomputed here with plain NumPy, at the policies of policy gradient.
+Notation. F is the surrogate at :math:`\pi_k`, with weights d of the states and penalty
+:math:`\mathrm{KL}(\pi \| \pi_k) / t`; :math:`\pi^+ \propto \pi_k e^{t A_k}`. Everything is recomputed here with plain
+NumPy, at the policies of policy gradient.
 """
 
 from functools import cache
@@ -17,7 +18,7 @@ ROUNDING = 1e-10
 
 @cache
 def play(s: paper.Setting):
-    """Policies of policy gradient with step (1 - gamma) alpha; advantages and occupancies from the initial distribution."""
+    """Policies of policy gradient with step (1 - gamma) alpha, their advantages and occupancies."""
     logits, rows = exact.start(s), []
     for _ in range(s.iterations):
         log_pi = exact.softmax(s, logits)
@@ -36,7 +37,7 @@ def surrogate(s, log_policy):
 
 
 def other(s):
-    """Policies unlike those of the run, and in the first row the old one."""
+    """Policies unlike those of the run."""
     log_old, *_ = play(s)
     return exact.softmax(s, log_old + np.cos(np.arange(log_old.size)).reshape(log_old.shape))
 
@@ -77,9 +78,7 @@ def same_steps(s: paper.Setting) -> Claim:
 many = Proof(of=[paper.MANY_INNER_STEPS], settings=paper.short_grid)
 
 
-@many.step(
-    "The surrogate lacks a divergence from a step of mirror descent: F(pi+) - F(pi) = sum of d KL(pi || pi+) / t"
-)
+@many.step("The surrogate lacks a divergence: F(pi+) - F(pi) = sum of d KL(pi || pi+) / t")
 def divergence_is_lacking(s: paper.Setting) -> Claim:
     """For policies unlike the old ones."""
     log_old, advantages, d = play(s)

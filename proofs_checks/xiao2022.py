@@ -1,7 +1,7 @@
 r"""Proofs of the theorems on policy mirror descent.
 
-Notation. :math:`\pi, \pi'` are successive policies, V, Q and V', Q' their values, P and P' their laws of the states; g is
-:math:`\langle Q, \pi' - \pi \rangle_s`; L is :math:`V^* - V`. Everything is recomputed here with plain NumPy.
+Notation. :math:`\pi, \pi'` are successive policies, V, Q and V', Q' their values, P and P' their laws of the states;
+g is :math:`\langle Q, \pi' - \pi \rangle_s`; L is :math:`V^* - V`. Everything is recomputed here with plain NumPy.
 """
 
 import math
