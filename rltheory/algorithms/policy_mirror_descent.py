@@ -130,7 +130,7 @@ def divergence_of_greedy(first_choice: Indices, euclidean: bool, state: State) -
 def iterate(state: State, process: DenseProcess, params: Params, k: int) -> float:
     """Make step k, evaluate the new policy, and return the step size."""
     steps, adaptive, euclidean, keep, temperature = params
-    step = steps[k]
+    step: float = steps[k]
     if adaptive:
         step = divergence_of_greedy(process.first_choice, euclidean, state) / steps[k]
     if euclidean:
@@ -176,8 +176,10 @@ def _traced(name: str, mdp: MDP, process: DenseProcess, params: Params, start: A
     by_choice = np.empty((3, times.size, mdp.choices))
     by_state = np.empty((2, times.size, mdp.states))
     steps = np.empty(times.size)
+    log_policies, log_nexts, action_values = by_choice
+    values, next_values = by_state
     with sign_of_life(f"{name} on {mdp}"):
-        _run(state, process, params, times, *by_choice, *by_state, steps)
+        _run(state, process, params, times, log_policies, log_nexts, action_values, values, next_values, steps)
     return Trace(
         name,
         times,

@@ -127,8 +127,9 @@ def softmax_policy_gradient(
     first = log_start(mdp, start)
     state = State(first, np.exp(first), new_evaluation(mdp), np.empty(mdp.states), np.empty(mdp.choices))
     by_choice, values = np.empty((3, times.size, mdp.choices)), np.empty((times.size, mdp.states))
+    log_policies, log_nexts, action_values = by_choice
     with sign_of_life(f"softmax policy gradient on {mdp}"):
-        _run(state, process, rate, times, *by_choice, values)
+        _run(state, process, rate, times, log_policies, log_nexts, action_values, values)
     return Trace(
         "softmax policy gradient",
         times,

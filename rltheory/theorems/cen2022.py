@@ -53,7 +53,7 @@ def any_setting() -> "SearchStrategy[Setting]":
 def first_distance(s: Setting, trace: Trace) -> float:
     """The constant C_1."""
     off = np.abs(trace["action_values"][0] - s.soft_optimum[1]).max()
-    return float(off + 2 * s.keep * s.temperature * s.log_distances(s.log_start[None])[0])
+    return float(off + 2 * s.keep * s.temperature * s.log_distances(s.log_first[None])[0])
 
 
 def stated(s: Setting, trace: Trace) -> Array:

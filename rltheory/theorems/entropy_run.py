@@ -99,8 +99,8 @@ class EntropyRun(PolicyRun):
         divergences = np.stack(
             [expected_kl(self, state, log_policies, self.log_optimum[None]) for state in states], axis=-1
         )
-        lost: Matrix = np.linalg.solve(self.systems(np.exp(log_policies)), self.temperature * divergences[..., None])
-        return lost[..., 0]
+        right = self.temperature * divergences[..., None]
+        return np.asarray(np.linalg.solve(self.systems(np.exp(log_policies)), right)[..., 0])
 
     def log_distances(self, log_policies: Matrix) -> Array:
         """Largest difference of a log-probability from the optimal one, shape (T,)."""
@@ -110,7 +110,7 @@ class EntropyRun(PolicyRun):
     @property
     def value_rounding(self) -> float:
         """What rounding leaves in a difference of values."""
-        largest = self.largest_value - self.temperature * float(min(self.log_start.min(), self.log_optimum.min()))
+        largest = self.largest_value - self.temperature * float(min(self.log_first.min(), self.log_optimum.min()))
         return 64 * EPS * (self.mdp.most_successors + 8) * largest * self.horizon
 
     @property
@@ -161,27 +161,25 @@ HALF_WAY = {"steps half as long": play_half_way}
 E = TypeVar("E", bound=EntropyRun)
 
 
-def entropy_processes(setting: type[E], **others: float) -> Iterator[E]:
+def entropy_processes(setting: type[E]) -> Iterator[E]:
     """Processes of every kind, temperatures from low to high, weights of old logarithms from 0 to near 1."""
-    yield setting(river_swim(), 0.95, temperature=0.1, keep=0.5, **others)
-    yield setting(chain(), 0.9, temperature=0.5, keep=0.9, **others)
-    yield setting(machine_replacement(), 0.9, temperature=2.0, keep=0.0, **others)
-    yield setting(combination_lock([1, 0, 1]), 0.8, temperature=0.02, keep=0.7, **others)
-    yield setting(garnet(stream(0, "policy run", "garnet"), 20, 3, 3), 0.9, temperature=0.1, keep=0.1, **others)
-    yield setting(garnet(stream(0, "policy run", "dense"), 5, 4, 5), 0.5, temperature=0.3, keep=0.8, **others)
-    yield setting(garnet(stream(0, "policy run", "slow"), 5, 4, 2), 0.2, temperature=1.0, keep=0.95, **others)
+    yield setting(river_swim(), 0.95, temperature=0.1, keep=0.5)
+    yield setting(chain(), 0.9, temperature=0.5, keep=0.9)
+    yield setting(machine_replacement(), 0.9, temperature=2.0, keep=0.0)
+    yield setting(combination_lock([1, 0, 1]), 0.8, temperature=0.02, keep=0.7)
+    yield setting(garnet(stream(0, "policy run", "garnet"), 20, 3, 3), 0.9, temperature=0.1, keep=0.1)
+    yield setting(garnet(stream(0, "policy run", "dense"), 5, 4, 5), 0.5, temperature=0.3, keep=0.8)
+    yield setting(garnet(stream(0, "policy run", "slow"), 5, 4, 2), 0.2, temperature=1.0, keep=0.95)
 
 
-def any_entropy_run(setting: type[E], **others: "SearchStrategy[float]") -> "SearchStrategy[E]":
+def any_entropy_run(setting: type[E]) -> "SearchStrategy[E]":
     """Settings of a class: any process and first policy, temperatures and weights of old logarithms of every size."""
     from hypothesis import strategies as st
 
     from rltheory.strategies import log_uniform
 
     keeps = st.just(0.0) | st.floats(0, 0.95)
-    return policy_runs(
-        setting, **({"iterations": st.just(40), "temperature": log_uniform(0.02, 5), "keep": keeps} | others)
-    )
+    return policy_runs(setting, iterations=st.just(40), temperature=log_uniform(0.02, 5), keep=keeps)
 
 
 ENTROPY: Hypotheses = START | {"$\\tau > 0$ and $0 < \\tilde\\eta \\le (1 - \\gamma) / \\tau$": BY_CONSTRUCTION}

@@ -50,9 +50,9 @@ class AdaptiveSetting(Setting):
     @property
     def allowed_losses(self) -> Vector:
         """What the steps may lose, c_k, as far as rounding lets it count."""
-        losses = self.loss * self.discount ** (2.0 * np.arange(self.iterations) + 1)
-        within: Vector = losses[losses >= SMALLEST_LOSS * max(1.0, self.largest_value)]
-        return within if within.size else losses[:1]
+        losses = np.asarray(self.loss * self.discount ** (2.0 * np.arange(self.iterations) + 1))
+        within = losses >= SMALLEST_LOSS * max(1.0, self.largest_value)
+        return losses[: max(1, np.count_nonzero(within))]
 
 
 def play(s: AdaptiveSetting, rng: np.random.Generator) -> Trace:
@@ -149,7 +149,7 @@ ADAPTIVE = Theorem(
     run=play,
     measured=lambda s, trace: largest_loss(s, policies(trace)),
     bound=lambda s, trace: (
-        s.discount**trace.times * (largest_loss(s, np.exp(s.log_start)[None])[0] + s.loss * s.horizon)
+        s.discount**trace.times * (largest_loss(s, np.exp(s.log_first)[None])[0] + s.loss * s.horizon)
     ),
     since=1,
     settings=grid,

@@ -61,10 +61,10 @@ def grid() -> Iterator[Setting]:
     small = garnet(stream(0, "softmax", "small"), 3, 2, 2)
     for discount, boost in ((0.3, 1.0), (0.5, 4.0)):
         step = boost * Setting(small, discount).largest_step
-        yield Setting(small, discount, step=step, iterations=200_000)
+        yield Setting(small, discount, step=step, iterations=40_000)
     start = np.tile([0.05, 0.95], 2)
     adverse = TabularMDP(np.full((2, 2, 2), 0.5), [[1.0, 0.0], [0.8, 0.4]], title="two states")
-    yield Setting(adverse, 0.3, start=start, step=0.04, iterations=200_000, note="start at the worse choices")
+    yield Setting(adverse, 0.3, start=start, step=0.04, iterations=40_000, note="start at the worse choices")
 
 
 def any_setting() -> "SearchStrategy[Setting]":

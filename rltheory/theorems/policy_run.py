@@ -51,7 +51,7 @@ class PolicyRun(DiscountedProcess):
         return f"{super().__str__()}, step {self.step:.4g}"
 
     @property
-    def log_start(self) -> Vector:
+    def log_first(self) -> Vector:
         """Log-probabilities of the first policy, shape (C,)."""
         return log_start(self.mdp, self.start)
 
@@ -75,7 +75,8 @@ class PolicyRun(DiscountedProcess):
     @cached_property
     def optimal_occupancy(self) -> Vector:
         """Discounted probabilities of the states under the optimal policy, shape (S,)."""
-        return self.occupancies(self.optimal_policy[None])[0]
+        visited: Vector = self.occupancies(self.optimal_policy[None])[0]
+        return visited
 
     @property
     def smallest_gap(self) -> float:
@@ -85,7 +86,7 @@ class PolicyRun(DiscountedProcess):
     @property
     def log_rounding(self) -> float:
         """Error that rounding leaves in log-probabilities: that of the values, times the steps that add them up."""
-        largest = -float(self.log_start.min()) + self.iterations * self.step * self.largest_value
+        largest = -float(self.log_first.min()) + self.iterations * self.step * self.largest_value
         return self.iterations * (self.step * self.rounding + 4 * EPS * largest)
 
     def by_state(self, numbers: Array) -> Array:
@@ -107,8 +108,7 @@ class PolicyRun(DiscountedProcess):
     def occupancies(self, policies: Matrix) -> Matrix:
         r"""Discounted probabilities of the states from the uniform distribution, shape (T, S)."""
         first = np.full((len(policies), self.mdp.states, 1), (1 - self.discount) / self.mdp.states)
-        visited: Matrix = np.linalg.solve(self.systems(policies).transpose(0, 2, 1), first)[..., 0]
-        return visited
+        return np.asarray(np.linalg.solve(self.systems(policies).transpose(0, 2, 1), first)[..., 0])
 
     def losses(self, policies: Matrix) -> Matrix:
         r"""What policies lose, :math:`V^* - V^\pi`, shape (T, S).
@@ -116,8 +116,7 @@ class PolicyRun(DiscountedProcess):
         They solve :math:`x = \sum_c \pi(c)\,(V^*(s) - Q^*(c)) + \gamma P_\pi x`, in which nothing cancels.
         """
         right = self.by_state(policies * self.gaps)[..., None]
-        lost: Matrix = np.linalg.solve(self.systems(policies), right)[..., 0]
-        return lost
+        return np.asarray(np.linalg.solve(self.systems(policies), right)[..., 0])
 
 
 def expected_kl(s: PolicyRun, weights: Array, log_p: Array, log_q: Array) -> Array:

@@ -107,7 +107,7 @@ def sweep_downwards(s: Setting, rng: np.random.Generator) -> Trace:
 
 def _swept(s: Setting, numbers: tuple[int, ...]) -> Trace:
     last = np.array([s.losses(np.exp(play(s, number).last("log_policy"))[None]).mean() for number in numbers])
-    first = s.losses(np.exp(s.log_start)[None]).mean()
+    first = s.losses(np.exp(s.log_first)[None]).mean()
     losses = {"loss": (("time",), last), "fewer": (("time",), np.append(first, last[:-1]))}
     return Trace("MDPO, swept", np.array(INNER_STEPS), losses, clock="inner step")
 
@@ -133,8 +133,8 @@ def any_setting() -> "SearchStrategy[Setting]":
 
     from rltheory.strategies import log_uniform
 
-    sizes = {"step": log_uniform(0.01, 10), "inner_rate": log_uniform(0.01, 10)}
-    return policy_runs(Setting, highest_discount=0.9, iterations=st.just(10), **sizes)
+    sizes = log_uniform(0.01, 10)
+    return policy_runs(Setting, highest_discount=0.9, iterations=st.just(10), step=sizes, inner_rate=sizes)
 
 
 def mean_values(trace: Trace, name: str) -> Array:

@@ -61,7 +61,7 @@ class Setting(PolicyRun):
     @property
     def first_divergence(self) -> float:
         r"""Mean divergence :math:`D_0^*` of the optimal policy from the first one."""
-        return float(to_optimum(self, self.log_start[None])[0])
+        return float(to_optimum(self, self.log_first[None])[0])
 
     @property
     def least_large_step(self) -> float:
@@ -173,11 +173,11 @@ def grid_of_large_steps() -> Iterator[Setting]:
 
 
 def stuck() -> Setting:
-    """Ten states, of which the first pays 1 for ever; the others stay for 1/2 or go there, and one nearly always stays."""
+    """Ten states, of which the first pays 1 for ever; the others stay for 0.3 or go there, and one nearly always stays."""
     laws = np.zeros((10, 2, 10))
     laws[:, 0], laws[:, 1, 0] = np.eye(10), 1
     rewards = np.zeros((10, 2))
-    rewards[:, 0] = 1 / 2
+    rewards[:, 0] = 0.3
     rewards[0] = 1
     allowed = np.ones((10, 2), dtype=bool)
     allowed[0, 1] = False
@@ -358,7 +358,7 @@ def values_rounding(s: Setting) -> float:
 
 def divergence_rounding(s: Setting) -> float:
     """What rounding leaves in sums of the step times values, and of logarithms of policies that are seen."""
-    largest = s.step * s.largest_value - float(s.log_start.min())
+    largest = s.step * s.largest_value - float(s.log_first.min())
     return s.step * values_rounding(s) + 64 * EPS * (s.mdp.choices + s.iterations) * largest
 
 
