@@ -11,6 +11,7 @@ from . import theorems as theorems
 from . import theory as theory
 from .algorithms import accelerated_preference_optimization as accelerated_preference_optimization
 from .algorithms import adahedge as adahedge
+from .algorithms import adaptive_policy_mirror_descent as adaptive_policy_mirror_descent
 from .algorithms import batched_magnetic_mirror_descent as batched_magnetic_mirror_descent
 from .algorithms import batched_nash_mirror_prox as batched_nash_mirror_prox
 from .algorithms import direct_nash_optimization as direct_nash_optimization
@@ -20,10 +21,13 @@ from .algorithms import inpo as inpo
 from .algorithms import inpo_regression as inpo_regression
 from .algorithms import magnetic_mirror_descent as magnetic_mirror_descent
 from .algorithms import magnetic_preference_optimization as magnetic_preference_optimization
+from .algorithms import mdpo as mdpo
 from .algorithms import nash_md as nash_md
 from .algorithms import nash_mirror_prox as nash_mirror_prox
+from .algorithms import natural_policy_gradient as natural_policy_gradient
 from .algorithms import optimistic_mirror_descent as optimistic_mirror_descent
 from .algorithms import play_contexts as play_contexts
+from .algorithms import policy_mirror_descent as policy_mirror_descent
 from .algorithms import predictive_regret_matching_plus as predictive_regret_matching_plus
 from .algorithms import proximal_point as proximal_point
 from .algorithms import race as race
@@ -32,6 +36,7 @@ from .algorithms import sampled_hedge as sampled_hedge
 from .algorithms import sampled_magnetic_mirror_descent as sampled_magnetic_mirror_descent
 from .algorithms import sampled_nash_mirror_prox as sampled_nash_mirror_prox
 from .algorithms import self_play_gradient as self_play_gradient
+from .algorithms import softmax_policy_gradient as softmax_policy_gradient
 from .problems import ContextualGame as ContextualGame
 from .problems import LargeGame as LargeGame
 from .problems import PreferenceGame as PreferenceGame
