@@ -26,8 +26,8 @@ from rltheory.algorithms.regret_matching import predictive_regret_matching_plus,
 from rltheory.algorithms.sampled_mirror_descent import sampled_hedge, sampled_magnetic_mirror_descent
 from rltheory.algorithms.sampled_nash_mirror_prox import sampled_nash_mirror_prox
 from rltheory.algorithms.self_play_gradient import self_play_gradient
-from rltheory.algorithms.value_iteration import value_iteration
 from rltheory.algorithms.softmax_policy_gradient import softmax_policy_gradient
+from rltheory.algorithms.value_iteration import value_iteration
 
 __all__ = [
     "accelerated_preference_optimization",
@@ -58,6 +58,6 @@ __all__ = [
     "sampled_magnetic_mirror_descent",
     "sampled_nash_mirror_prox",
     "self_play_gradient",
-    "value_iteration",
     "softmax_policy_gradient",
+    "value_iteration",
 ]
