@@ -19,6 +19,7 @@ from rltheory.algorithms.regret_matching import predictive_regret_matching_plus,
 from rltheory.algorithms.sampled_mirror_descent import sampled_hedge, sampled_magnetic_mirror_descent
 from rltheory.algorithms.sampled_nash_mirror_prox import sampled_nash_mirror_prox
 from rltheory.algorithms.self_play_gradient import self_play_gradient
+from rltheory.algorithms.stochastic_policy_gradient import harpg, n_pg_igt, policy_gradient_ascent, svrpg
 
 __all__ = [
     "accelerated_preference_optimization",
@@ -26,16 +27,19 @@ __all__ = [
     "batched_magnetic_mirror_descent",
     "batched_nash_mirror_prox",
     "direct_nash_optimization",
+    "harpg",
     "hedge",
     "history_hedge",
     "inpo",
     "inpo_regression",
     "magnetic_mirror_descent",
     "magnetic_preference_optimization",
+    "n_pg_igt",
     "nash_md",
     "nash_mirror_prox",
     "optimistic_mirror_descent",
     "play_contexts",
+    "policy_gradient_ascent",
     "predictive_regret_matching_plus",
     "proximal_point",
     "race",
@@ -44,4 +48,5 @@ __all__ = [
     "sampled_magnetic_mirror_descent",
     "sampled_nash_mirror_prox",
     "self_play_gradient",
+    "svrpg",
 ]

@@ -18,6 +18,9 @@ from rltheory.problems.linear_mdp import (
     LinearMDP,
     LinearMixtureMDP,
 )
+from rltheory.problems.logit_mdp import (
+    LogitMDP,
+)
 from rltheory.problems.mdp import (
     MDP,
     SparseMDP,
@@ -34,6 +37,10 @@ from rltheory.problems.policies import (
     deterministic_policy,
     uniform_policy,
 )
+from rltheory.problems.policy_classes import (
+    GaussianPolicies,
+    SoftmaxPolicies,
+)
 from rltheory.problems.preference_game import (
     PreferenceGame,
 )
@@ -47,10 +54,13 @@ __all__ = [
     "ExplicitModel",
     "FiniteHorizonMDP",
     "Game",
+    "GaussianPolicies",
     "LargeGame",
     "LinearMDP",
     "LinearMixtureMDP",
+    "LogitMDP",
     "PreferenceGame",
+    "SoftmaxPolicies",
     "SparseMDP",
     "TabularMDP",
     "TrajectoryGame",

@@ -78,6 +78,10 @@ from rltheory.solvers.occupancy_programs import (
     OccupancyOptimum,
     occupancy_optimum,
 )
+from rltheory.solvers.parametric import (
+    EvaluatedPolicies,
+    ParametricReturn,
+)
 from rltheory.solvers.reachability import (
     GoalValues,
     reach_probability,
@@ -104,6 +108,7 @@ __all__ = [
     "DiscountedSolution",
     "DiscountedValues",
     "EndComponents",
+    "EvaluatedPolicies",
     "FiniteHorizonEvaluation",
     "FiniteHorizonOccupancy",
     "FiniteHorizonOptimum",
@@ -116,6 +121,7 @@ __all__ = [
     "MinimaxWinner",
     "MixingTime",
     "OccupancyOptimum",
+    "ParametricReturn",
     "PolicyGradient",
     "RegularizedEquilibrium",
     "RelativeValues",
