@@ -22,7 +22,7 @@ import numpy as np
 from rltheory.arrays import Vector
 from rltheory.jit import kernel
 from rltheory.problems.mdp import Indices
-from rltheory.problems.policy_classes import ClassArrays, PolicyClass
+from rltheory.problems.policy_classes import ClassArrays, PolicyClass, softmax
 
 __all__ = [
     "Trajectory",
@@ -65,20 +65,6 @@ def _draw(weights: Vector, begin: int, end: int, rng: np.random.Generator) -> in
 
 
 @kernel
-def _softmax(logits: Vector, begin: int, end: int) -> None:
-    """Overwrite logits in [begin, end) by their softmax."""
-    top = logits[begin]
-    for k in range(begin + 1, end):
-        top = max(top, logits[k])
-    total = 0.0
-    for k in range(begin, end):
-        logits[k] = np.exp(logits[k] - top)
-        total += logits[k]
-    for k in range(begin, end):
-        logits[k] /= total
-
-
-@kernel
 def prepare(family: ClassArrays, parameters: Vector, policy: Vector) -> None:
     """Write the probabilities of the choices to `policy`, where they are the same throughout a trajectory."""
     if family.deviation == 0.0:
@@ -86,7 +72,7 @@ def prepare(family: ClassArrays, parameters: Vector, policy: Vector) -> None:
         for c in range(policy.size):
             policy[c] = parameters[c]
         for s in range(first_choice.size - 1):
-            _softmax(policy, first_choice[s], first_choice[s + 1])
+            softmax(policy, first_choice[s], first_choice[s + 1])
 
 
 @kernel
@@ -102,7 +88,7 @@ def sample(family: ClassArrays, parameters: Vector, trajectory: Trajectory, rng:
             actions[t] = parameters[s] + deviation * rng.standard_normal()
             for c in range(begin, end):
                 policy[c] = slopes[c] * actions[t] + offsets[c]
-            _softmax(policy, begin, end)
+            softmax(policy, begin, end)
         choice = _draw(policy, begin, end, rng)
         if deviation == 0.0:
             actions[t] = choice

@@ -20,10 +20,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rltheory.arrays import UNIT_ROUNDOFF, Array, Matrix, Vector, float_array, positive
+from rltheory.jit import kernel
 from rltheory.problems.logit_mdp import LogitMDP
 from rltheory.problems.mdp import MDP, Indices
 
-__all__ = ["Atoms", "ClassArrays", "GaussianPolicies", "PolicyClass", "SoftmaxPolicies"]
+__all__ = ["Atoms", "ClassArrays", "GaussianPolicies", "PolicyClass", "SoftmaxPolicies", "softmax"]
 
 TAIL = 10.0  # standard deviations beyond which a normal distribution has no weight that float64 would notice
 DECAY = 50.0  # the error of the quadrature rule is a small multiple of exp(-50)
@@ -101,11 +102,11 @@ class PolicyClass(ABC):
         """Derivatives of `probabilities`, (..., P) to (..., C, P)."""
 
     @abstractmethod
-    def natural(self, gradient: Array, reached: Array, advantages: Array, discount: float) -> Array:
-        r"""The natural gradient u, shape (..., P): :math:`F u = \nabla J`, of least norm where all states are reached.
+    def natural(self, gains: Array, advantages: Array) -> Array:
+        r"""Solution w of :math:`I_s w_s = g_s` in all states, of least norm, shape (..., P).
 
-        Given are the gradient, the probabilities of states and the advantages of choices, shapes (..., P), (..., S) and
-        (..., C).
+        Here g are the derivatives of the mean advantages of the states, shape (..., P), given the advantages of the
+        choices, shape (..., C).
         """
 
     @property
@@ -206,11 +207,11 @@ class SoftmaxPolicies(PolicyClass):
         found: Array = policy[..., None] * (np.eye(owner.size) - same * policy[..., None, :])
         return found
 
-    def natural(self, gradient: Array, reached: Array, advantages: Array, discount: float) -> Array:
-        r"""Advantages over :math:`1 - \gamma`, centred in each state."""
+    def natural(self, gains: Array, advantages: Array) -> Array:
+        """Advantages, centred in each state."""
         sizes, owner = np.diff(self.process.first_choice), self.process.state_of_choice
         means = np.add.reduceat(advantages, self.process.first_choice[:-1], axis=-1) / sizes
-        found: Array = (advantages - means[..., owner]) / (1 - discount)
+        found: Array = advantages - means[..., owner]
         return found
 
 
@@ -346,21 +347,57 @@ class GaussianPolicies(PolicyClass):
         own: Array = found[..., None] * (self.mdp.state_of_choice[:, None] == self.state_of_parameter)
         return own
 
-    def natural(self, gradient: Array, reached: Array, advantages: Array, discount: float) -> Array:
-        """Gradient times the variance over the probabilities of the states."""
-        found: Array = self.deviation**2 * gradient / reached
+    def natural(self, gains: Array, advantages: Array) -> Array:
+        """Derivatives times the variance."""
+        found: Array = self.deviation**2 * gains
         return found
 
     def _integrals(self, parameters: Array, weights: Vector) -> Array:
         """Weighted sums of the probabilities of choices over the nodes around the means."""
-        starts, owner = self.mdp.first_choice[:-1], self.mdp.state_of_choice
+        rows = np.ascontiguousarray(parameters, dtype=np.float64).reshape(-1, self.parameters)
+        found = np.zeros((len(rows), self.mdp.choices))
         slopes, offsets = np.asarray(self.process.slopes), np.asarray(self.process.offsets)
-        total: Array = np.zeros((*parameters.shape[:-1], owner.size))
-        for node, weight in zip(self.nodes, weights, strict=True):
-            logits = slopes * (parameters + self.deviation * node)[..., owner] + offsets
-            terms = np.exp(logits - np.maximum.reduceat(logits, starts, axis=-1)[..., owner])
-            total += weight * terms / np.add.reduceat(terms, starts, axis=-1)[..., owner]
-        return total
+        shifts = self.deviation * self.nodes
+        _integrate(rows, self.mdp.first_choice, slopes, offsets, shifts, weights, np.empty(slopes.size), found)
+        return found.reshape(*np.shape(parameters)[:-1], self.mdp.choices)
+
+
+@kernel
+def softmax(logits: Vector, begin: int, end: int) -> None:
+    """Overwrite logits in [begin, end) by their softmax."""
+    top = logits[begin]
+    for k in range(begin + 1, end):
+        top = max(top, logits[k])
+    total = 0.0
+    for k in range(begin, end):
+        logits[k] = np.exp(logits[k] - top)
+        total += logits[k]
+    for k in range(begin, end):
+        logits[k] /= total
+
+
+@kernel
+def _integrate(
+    means: Matrix,
+    first_choice: Indices,
+    slopes: Vector,
+    offsets: Vector,
+    shifts: Vector,
+    weights: Vector,
+    terms: Vector,
+    out: Matrix,
+) -> None:
+    """Add up the probabilities of choices at shifted means, with weights."""
+    for row in range(means.shape[0]):
+        for s in range(means.shape[1]):
+            begin, end = first_choice[s], first_choice[s + 1]
+            for k in range(shifts.size):
+                action = means[row, s] + shifts[k]
+                for c in range(begin, end):
+                    terms[c] = slopes[c] * action + offsets[c]
+                softmax(terms, begin, end)
+                for c in range(begin, end):
+                    out[row, c] += weights[k] * terms[c]
 
 
 def _arrays(mdp: MDP, slopes: Vector, offsets: Vector, deviation: float) -> ClassArrays:

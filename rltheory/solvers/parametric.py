@@ -39,7 +39,7 @@ class EvaluatedPolicies(NamedTuple):
     advantages: Array  # (..., C)
     reached: Array  # (..., S) discounted probabilities of the states, which add up to 1
     gradient: Array  # (..., P)
-    natural: Array  # (..., P) natural gradient
+    natural: Array  # (..., P) natural gradient u, F u = gradient
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,14 +106,15 @@ class ParametricReturn:
         system = np.eye(mdp.states) - self.discount * self._by_state(policy[..., None] * self.laws, axis=-2)
         rewards = self._by_state(policy * mdp.rewards, axis=-1)
         values = np.linalg.solve(system, rewards[..., None])[..., 0]
-        visits: Array = np.linalg.solve(np.swapaxes(system, -1, -2), mdp.initial[:, None])[..., 0]
-        reached = (1 - self.discount) * visits
-        action_values: Array = mdp.rewards + self.discount * values @ self.laws.T
+        visits = np.linalg.solve(system.swapaxes(-1, -2), mdp.initial[:, None])[..., 0]
+        reached: Array = np.multiply(1 - self.discount, visits)
+        action_values = mdp.rewards + self.discount * values @ self.laws.T
         advantages = action_values - values[..., owner]
         # A choice changes its state's value by its advantage: probabilities add up to 1.
         gains = np.einsum("...cp,...c->...p", self.policies.derivatives(parameters), advantages)
         gradient = reached[..., self.policies.state_of_parameter] * gains / (1 - self.discount)
-        natural = self.policies.natural(gradient, reached, advantages, self.discount)
+        # F u = grad J in every state that is reached, and as if it were in the others.
+        natural = self.policies.natural(gains, advantages) / (1 - self.discount)
         return EvaluatedPolicies(values @ mdp.initial, action_values, advantages, reached, gradient, natural)
 
     def _by_state(self, terms: Array, axis: int) -> Array:
