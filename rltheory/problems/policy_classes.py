@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rltheory.arrays import UNIT_ROUNDOFF, Array, Matrix, Vector, float_array, positive
+from rltheory.arrays import UNIT_ROUNDOFF, Array, Matrix, Vector, float_array, frozen, positive
 from rltheory.jit import kernel
 from rltheory.problems.logit_mdp import LogitMDP
 from rltheory.problems.mdp import MDP, Indices
@@ -404,14 +404,21 @@ def _arrays(mdp: MDP, slopes: Vector, offsets: Vector, deviation: float) -> Clas
     from scipy.sparse import csr_array
 
     laws = csr_array(mdp.transition_matrix)
+    # All arrays are read-only, so that kernels are compiled once for both classes.
     return ClassArrays(
         mdp.first_choice,
         mdp.rewards,
-        laws.indptr.astype(np.int64),
-        laws.indices.astype(np.int64),
-        laws.data.astype(np.float64),
+        _frozen_indices(laws.indptr),
+        _frozen_indices(laws.indices),
+        frozen(laws.data.astype(np.float64)),
         mdp.initial,
-        slopes,
-        offsets,
+        frozen(slopes),
+        frozen(offsets),
         deviation,
     )
+
+
+def _frozen_indices(values: Indices) -> Indices:
+    indices = values.astype(np.int64)
+    indices.setflags(write=False)
+    return indices
