@@ -113,7 +113,7 @@ def bandit(rewards: tuple[float, ...]) -> TabularMDP:
 def softmax_processes() -> Iterator[ParametricProcess]:
     """Bandits, slow and quick processes, with parameters from moderate to saturated, rewards in [0, 1]."""
     yield ParametricProcess(bandit((1.0, 0.0)), 0.0, scale=0.3)
-    yield ParametricProcess(bandit((1.0, 0.0)), 0.9, scale=5.0, note="saturated")
+    yield ParametricProcess(bandit((0.6, 0.4)), 0.9, scale=5.0, note="saturated")
     yield ParametricProcess(bandit((1.0, 0.5, 0.5, 0.0)), 0.5)
     yield ParametricProcess(river_swim(), 0.95)
     yield ParametricProcess(combination_lock([1, 0, 1]), 0.8, scale=2.0)
