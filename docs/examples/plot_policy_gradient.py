@@ -82,7 +82,7 @@ for name, (times, gaps, information) in studies.items():
 # Steps are :math:`c / (t + t_0)`, with :math:`c = 2` and :math:`t_0 = 10`. N-PG-IGT is quicker than its exponent, which
 # is an upper bound. N-HARPG stays a little behind its own: :math:`\tilde O` hides logarithms, and a single
 # :math:`\log T` takes 0.1 off the slope here. Besides, some runs stall where softmax policies have lost information, or
-# where the return of Gaussian ones is flat; there the bias of the class is large, though their information is not small.
+# where the return of Gaussian ones is flat; there the bias of the class is large, although their information is not.
 #
 # With :math:`c = 8` and :math:`t_0 = 2` the first steps have length 4: softmax policies are sure of some choice before
 # they know which, :math:`\mu` is lost, and the gap freezes. What the exponents assume does not hold then.
