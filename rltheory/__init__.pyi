@@ -15,6 +15,7 @@ from .algorithms import adaptive_policy_mirror_descent as adaptive_policy_mirror
 from .algorithms import batched_magnetic_mirror_descent as batched_magnetic_mirror_descent
 from .algorithms import batched_nash_mirror_prox as batched_nash_mirror_prox
 from .algorithms import direct_nash_optimization as direct_nash_optimization
+from .algorithms import harpg as harpg
 from .algorithms import hedge as hedge
 from .algorithms import history_hedge as history_hedge
 from .algorithms import inpo as inpo
@@ -22,12 +23,14 @@ from .algorithms import inpo_regression as inpo_regression
 from .algorithms import magnetic_mirror_descent as magnetic_mirror_descent
 from .algorithms import magnetic_preference_optimization as magnetic_preference_optimization
 from .algorithms import mdpo as mdpo
+from .algorithms import n_pg_igt as n_pg_igt
 from .algorithms import nash_md as nash_md
 from .algorithms import nash_mirror_prox as nash_mirror_prox
 from .algorithms import natural_policy_gradient as natural_policy_gradient
 from .algorithms import optimistic_mirror_descent as optimistic_mirror_descent
 from .algorithms import play_contexts as play_contexts
 from .algorithms import policy_mirror_descent as policy_mirror_descent
+from .algorithms import policy_gradient_ascent as policy_gradient_ascent
 from .algorithms import predictive_regret_matching_plus as predictive_regret_matching_plus
 from .algorithms import proximal_point as proximal_point
 from .algorithms import race as race
@@ -37,6 +40,7 @@ from .algorithms import sampled_magnetic_mirror_descent as sampled_magnetic_mirr
 from .algorithms import sampled_nash_mirror_prox as sampled_nash_mirror_prox
 from .algorithms import self_play_gradient as self_play_gradient
 from .algorithms import softmax_policy_gradient as softmax_policy_gradient
+from .algorithms import svrpg as svrpg
 from .problems import ContextualGame as ContextualGame
 from .problems import LargeGame as LargeGame
 from .problems import PreferenceGame as PreferenceGame

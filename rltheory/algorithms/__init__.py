@@ -28,6 +28,7 @@ from rltheory.algorithms.sampled_nash_mirror_prox import sampled_nash_mirror_pro
 from rltheory.algorithms.self_play_gradient import self_play_gradient
 from rltheory.algorithms.softmax_policy_gradient import softmax_policy_gradient
 from rltheory.algorithms.value_iteration import value_iteration
+from rltheory.algorithms.stochastic_policy_gradient import harpg, n_pg_igt, policy_gradient_ascent, svrpg
 
 __all__ = [
     "accelerated_preference_optimization",
@@ -36,6 +37,7 @@ __all__ = [
     "batched_magnetic_mirror_descent",
     "batched_nash_mirror_prox",
     "direct_nash_optimization",
+    "harpg",
     "hedge",
     "history_hedge",
     "inpo",
@@ -43,6 +45,7 @@ __all__ = [
     "magnetic_mirror_descent",
     "magnetic_preference_optimization",
     "mdpo",
+    "n_pg_igt",
     "nash_md",
     "nash_mirror_prox",
     "natural_policy_gradient",
@@ -50,6 +53,7 @@ __all__ = [
     "play_contexts",
     "policy_iteration",
     "policy_mirror_descent",
+    "policy_gradient_ascent",
     "predictive_regret_matching_plus",
     "proximal_point",
     "race",
@@ -60,4 +64,5 @@ __all__ = [
     "self_play_gradient",
     "softmax_policy_gradient",
     "value_iteration",
+    "svrpg",
 ]

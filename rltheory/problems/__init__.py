@@ -22,6 +22,9 @@ from rltheory.problems.linear_mdp import (
     LinearMDP,
     LinearMixtureMDP,
 )
+from rltheory.problems.logit_mdp import (
+    LogitMDP,
+)
 from rltheory.problems.mdp import (
     MDP,
     SparseMDP,
@@ -37,6 +40,10 @@ from rltheory.problems.model_files import (
 from rltheory.problems.policies import (
     deterministic_policy,
     uniform_policy,
+)
+from rltheory.problems.policy_classes import (
+    GaussianPolicies,
+    SoftmaxPolicies,
 )
 from rltheory.problems.preference_game import (
     PreferenceGame,
@@ -55,11 +62,14 @@ __all__ = [
     "ExplicitModel",
     "FiniteHorizonMDP",
     "Game",
+    "GaussianPolicies",
     "LargeGame",
     "LinearMDP",
     "LinearMixtureMDP",
+    "LogitMDP",
     "PreferenceGame",
     "RewardMixture",
+    "SoftmaxPolicies",
     "SparseMDP",
     "TabularMDP",
     "TrajectoryGame",

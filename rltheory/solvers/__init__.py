@@ -79,6 +79,10 @@ from rltheory.solvers.occupancy_programs import (
     finite_horizon_occupancy_optimum,
     occupancy_optimum,
 )
+from rltheory.solvers.parametric import (
+    EvaluatedPolicies,
+    ParametricReturn,
+)
 from rltheory.solvers.reachability import (
     GoalValues,
     reach_probability,
@@ -134,6 +138,7 @@ __all__ = [
     "DiscountedSolution",
     "DiscountedValues",
     "EndComponents",
+    "EvaluatedPolicies",
     "FiniteHorizonEvaluation",
     "FiniteHorizonOccupancy",
     "FiniteHorizonOptimum",
@@ -151,6 +156,7 @@ __all__ = [
     "OccupancyOptimum",
     "OptimalChoices",
     "OptimalityMargins",
+    "ParametricReturn",
     "PolicyGradient",
     "RegularizedEquilibrium",
     "RelativeValues",
