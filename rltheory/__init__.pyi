@@ -29,8 +29,8 @@ from .algorithms import nash_mirror_prox as nash_mirror_prox
 from .algorithms import natural_policy_gradient as natural_policy_gradient
 from .algorithms import optimistic_mirror_descent as optimistic_mirror_descent
 from .algorithms import play_contexts as play_contexts
-from .algorithms import policy_mirror_descent as policy_mirror_descent
 from .algorithms import policy_gradient_ascent as policy_gradient_ascent
+from .algorithms import policy_mirror_descent as policy_mirror_descent
 from .algorithms import predictive_regret_matching_plus as predictive_regret_matching_plus
 from .algorithms import proximal_point as proximal_point
 from .algorithms import race as race

@@ -27,8 +27,8 @@ from rltheory.algorithms.sampled_mirror_descent import sampled_hedge, sampled_ma
 from rltheory.algorithms.sampled_nash_mirror_prox import sampled_nash_mirror_prox
 from rltheory.algorithms.self_play_gradient import self_play_gradient
 from rltheory.algorithms.softmax_policy_gradient import softmax_policy_gradient
-from rltheory.algorithms.value_iteration import value_iteration
 from rltheory.algorithms.stochastic_policy_gradient import harpg, n_pg_igt, policy_gradient_ascent, svrpg
+from rltheory.algorithms.value_iteration import value_iteration
 
 __all__ = [
     "accelerated_preference_optimization",
@@ -51,9 +51,9 @@ __all__ = [
     "natural_policy_gradient",
     "optimistic_mirror_descent",
     "play_contexts",
+    "policy_gradient_ascent",
     "policy_iteration",
     "policy_mirror_descent",
-    "policy_gradient_ascent",
     "predictive_regret_matching_plus",
     "proximal_point",
     "race",
@@ -63,6 +63,6 @@ __all__ = [
     "sampled_nash_mirror_prox",
     "self_play_gradient",
     "softmax_policy_gradient",
-    "value_iteration",
     "svrpg",
+    "value_iteration",
 ]
