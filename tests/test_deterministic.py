@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from rltheory import solvers
 from rltheory.problems import (
+    MDP,
     DeterministicMDP,
     ExplicitModel,
     FiniteHorizonMDP,
@@ -19,6 +20,7 @@ from rltheory.problems import (
 )
 from rltheory.problems.mdp import expectation, mark_successors
 from rltheory.simulation import stream
+from rltheory.theory.falsification import _coordinates, _moved
 from tests.test_mdp import action_values
 
 
@@ -62,10 +64,7 @@ def test_kernels_see_the_sparse_form_alike(table, discount):
 def staged(mdp):
     """Two stages, the second with other rewards."""
     if isinstance(mdp, DeterministicMDP):
-        allowed = np.arange(3) < np.diff(mdp.first_choice)[:, None]
-        successors, rewards = np.zeros(allowed.shape, dtype=int), np.zeros(allowed.shape)
-        successors[allowed], rewards[allowed] = mdp.successors, mdp.rewards**2
-        return FiniteHorizonMDP([mdp, DeterministicMDP(successors, rewards, allowed=allowed)])
+        return FiniteHorizonMDP([mdp, DeterministicMDP.from_rows(mdp.first_choice, mdp.successors, mdp.rewards**2)])
     arrays = mdp.arrays
     entries = arrays.first_choice, arrays.first_entry.astype(int), arrays.successors, arrays.probabilities
     return FiniteHorizonMDP([mdp, SparseMDP(*entries, mdp.rewards**2)])
@@ -131,6 +130,13 @@ def test_form():
         [[1, 0], [0, 1]], [[1, 0], [2, 3]], allowed=[[True, False], [True, True]], action_names=["go", "stay"]
     )
     assert mdp != mdp.as_sparse()
+    assert MDP.from_data(mdp.to_data()) == mdp
+    assert mdp.with_rewards([5, 6, 7]).as_sparse() == mdp.as_sparse().with_rewards([5, 6, 7])
+    kept = [True, False, True]
+    assert mdp.with_choices(kept).as_sparse() == mdp.as_sparse().with_choices(kept)
+    assert set(_coordinates(mdp, "mdp")) == {"mdp.rewards"}
+    moved = _moved(mdp, {"mdp.rewards": np.array([1.0, 2.0, 4.0])}, "mdp")
+    assert moved == mdp.with_rewards([1, 2, 4])
     assert "<td>go</td><td>1</td><td>1 1</td>" in mdp._repr_html_()
     for array in mdp.arrays:
         with pytest.raises(ValueError, match="read-only"):
@@ -155,3 +161,19 @@ def test_form():
 def test_wrong_processes_are_named(change, message):
     with pytest.raises(ValueError, match=message):
         DeterministicMDP(**{"successors": [[0, 1], [1, 0]], "rewards": [[0, 1], [1, 0]]} | change)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (([0, 2, 3], [1, 0], [5, 10, -1]), "successors has 2 entries for 3 choices"),
+        (([0, 2, 3], [1, 0, 1], [5]), "rewards has 1 entries for 3 choices"),
+        (([0, 2, 3], [1, 0, 2], [5, 10, -1]), r"successors\[2\] is 2; there are states 0 to 1"),
+        (([0, 2, 2], [1, 0], [5, 10]), "state 1 has 0 choices, by first_choice"),
+        (([0, 1], [0.0], [5]), "successors has type float64"),
+        (([0, 1], [0], [np.nan]), r"rewards\[0\] is nan"),
+    ],
+)
+def test_wrong_rows_are_named(rows, message):
+    with pytest.raises(ValueError, match=message):
+        DeterministicMDP.from_rows(*rows)

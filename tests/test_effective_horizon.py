@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rltheory.instances import river_swim
 from rltheory.plots import effective_horizons, gaps_by_k, sample_complexities
 from rltheory.problems import DeterministicMDP, FiniteHorizonMDP, SparseMDP, TabularMDP, sticky, sticky_states
+from rltheory.problems.mdp import mark_successors
 from rltheory.report import write_analysis
 from rltheory.simulation import stream
 from rltheory.solvers import (
@@ -19,6 +20,7 @@ from rltheory.solvers import (
     analyze_horizon,
     analyze_sticky,
     effective_planning_window,
+    finite_horizon_occupancy,
     finite_horizon_values,
     greedy_returns,
     k_gaps,
@@ -192,6 +194,15 @@ def test_greedy_policies_by_enumeration(problem):
     assert [gap > 0 for gap in k_gaps(problem, values, Closure.GREEDY)] == [earned == best for earned in expected]
 
 
+@pytest.mark.parametrize("order", [[1, 2], [2, 1]])
+def test_ties_count_for_what_they_earn_at_worst(order):
+    """At the start both choices are worth 1 to the uniform policy: of 2 or 0 to choose from, and of 1 for sure."""
+    mdp = DeterministicMDP([order, [3, 3], [3, 3], [3, 3]], [[0, 0], [2, 0], [1, 1], [0, 0]], initial=[1, 0, 0, 0])
+    problem = FiniteHorizonMDP.stationary(mdp, 2)
+    assert greedy_returns(problem, reference_values(problem), most=2).tolist() == [1, 2]
+    assert min_k(problem, reference_values(problem)) == 2
+
+
 @given(problem=problems())
 def test_planning_window_by_search(problem):
     """The first depth of a search of rewards by which greedy choices are optimal."""
@@ -345,6 +356,24 @@ def test_occupancies_in_fractions(problem):
     ]
 
 
+@given(data=st.data(), problem=problems())
+def test_occupancies_of_policies_that_depend_on_the_stage(data, problem):
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    weights, starts = 0.1 + rng.random((problem.horizon, problem.choices)), problem.stages[0].first_choice[:-1]
+    sizes = np.diff(problem.stages[0].first_choice)
+    policy = weights / np.repeat(np.add.reduceat(weights, starts, axis=1), sizes, axis=1)
+    made = finite_horizon_occupancy(problem, policy).occupancy
+    met = np.add.reduceat(made, starts, axis=1)
+    found = minimum_occupancies(problem, policy)
+    for ours, truth in (
+        (found.state, met.max(axis=0)),
+        (found.state_action, made.max(axis=0)),
+        (found.sum_state, met.sum(axis=0)),
+        (found.sum_state_action, made.sum(axis=0)),
+    ):
+        assert ours == pytest.approx(truth[truth > 0].min(), rel=1e-12)
+
+
 @given(problem=problems(max_states=3), probability=st.sampled_from([0.0, 0.25, 0.5, 1.0]))
 def test_sticky_values_from_the_definition(problem, probability):
     """With pairs of a state and the action before, one by one: best, worst and uniform."""
@@ -400,6 +429,26 @@ def test_stochastic_horizons_by_hand():
         np.testing.assert_allclose(found.horizons, expected, atol=1e-12)
         assert found.horizon == found.horizons[found.k - 1] == found.horizons.min()
         assert found.gaps.size == 5 or found.gaps.size + 1 >= found.horizon
+
+
+def test_sticky_gaps_are_divided_by_the_range_of_returns():
+    """Of returns from -1 to 3, where the gap is 4: one choice decides, and nothing was executed before."""
+    once = DeterministicMDP([[1, 1], [1, 1]], [[3, -1], [0, 0]], initial=[1, 0])
+    horizons = analyze_sticky(FiniteHorizonMDP.stationary(once, 2), 0.25).horizons
+    assert {found.gaps[0] for found in horizons.values()} == {1.0}
+    assert {found.horizon for found in horizons.values()} == {1.0}
+
+
+def test_listed_successors_of_probability_zero_are_not_reached():
+    listed = SparseMDP([0, 1, 2], [0, 2, 3], [0, 1, 1], [1.0, 0.0, 1.0], [0, 0], initial=[1, 0])
+    dense = TabularMDP(listed.transition_matrix.toarray()[:, None], [[0], [0]], initial=[1, 0])
+    for mdp in (listed, dense):
+        problem = FiniteHorizonMDP.stationary(mdp, 3)
+        assert not reachable_states(problem)[:, 1].any()
+        assert sticky_states(problem).tolist() == [[0, -1], [0, 0], [1, 0]]
+        marks = np.zeros(2, dtype=bool)
+        mark_successors(mdp.arrays, 0, marks)
+        assert marks.tolist() == [True, False]
 
 
 def test_single_action_has_nothing_to_decide():

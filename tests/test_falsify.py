@@ -14,11 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rltheory import PreferenceGame, catalogue, find, verify
+from rltheory.instances import river_swim
+from rltheory.problems import FiniteHorizonMDP, SparseMDP, TabularMDP
 from rltheory.simulation import fingerprint
 from rltheory.strategies import adverse_games, betas, examples, skewed_policies
+from rltheory.theorems.discounted_process import DiscountedProcess
 from rltheory.theorems.tiapkin2025 import Setting, play_with_step_4
 from rltheory.theory import Geometric, Standing, Status
-from rltheory.theory.falsification import _Climber, _Search, falsify
+from rltheory.theory.falsification import _Climber, _coordinates, _moved, _Search, falsify
 from rltheory.theory.settings import load_setting, save_setting, setting_from_dict, setting_to_dict
 
 SEARCHABLE = [theorem for theorem in catalogue().values() if theorem.strategy is not None]
@@ -202,6 +205,28 @@ def test_a_finding_replays_to_the_bit(name, tmp_path):
     assert str(verdict) == str(finding.verdict)
 
 
+@pytest.mark.parametrize("form", [TabularMDP, SparseMDP])
+def test_rewards_and_laws_of_processes_move(form):
+    """Where they have to: what cannot be reached before is not reached after."""
+    dense = river_swim(3)
+    mdp = dense if form is TabularMDP else SparseMDP.from_tabular(dense)
+    stages = FiniteHorizonMDP([mdp, mdp])
+    at = _coordinates(stages)
+    assert at.keys() == {f".stages.{stage}.{part}" for stage in (0, 1) for part in ("rewards", "laws")}
+    laws = at[".stages.1.laws"] + np.linspace(0, 1, at[".stages.1.laws"].size)
+    first, second = _moved(stages, {".stages.0.rewards": np.arange(6.0), ".stages.1.laws": laws}).stages
+    assert type(second) is form
+    assert first.rewards.tolist() == [0, 1, 2, 3, 4, 5]
+    np.testing.assert_array_equal(second.rewards, dense.rewards)
+    before = dense.transition_matrix
+    after = second.transition_matrix if form is TabularMDP else second.transition_matrix.toarray()
+    expected = np.zeros_like(before)
+    expected[before > 0] = np.exp(laws)
+    np.testing.assert_allclose(after, expected / expected.sum(axis=1, keepdims=True), atol=1e-15)
+    assert not np.allclose(after, before)
+    assert second.title == "near RiverSwim, 3 states"
+
+
 @FOR_EACH
 def test_settings_survive_as_data(theorem):
     for setting in [*theorem.settings(), *examples(theorem.strategy(), 5, seed=0)]:
@@ -272,6 +297,19 @@ def test_the_constructor_has_the_last_word():
     ):
         with pytest.raises(ValueError, match=rule):
             setting_from_dict(Setting, data | change)
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"rewards": [0.0]}, "mdp: rewards has 1 entries for 6 choices"),
+        ({"gold": 1}, "mdp: .*unexpected keyword argument 'gold'"),
+    ],
+)
+def test_processes_have_the_last_word(change, rule):
+    data = setting_to_dict(DiscountedProcess(river_swim(3), 0.9))
+    with pytest.raises(ValueError, match=rule):
+        setting_from_dict(DiscountedProcess, data | {"mdp": data["mdp"] | change})
 
 
 @pytest.mark.parametrize(

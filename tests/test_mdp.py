@@ -1,12 +1,14 @@
 """Markov decision processes: what is accepted, what is refused and how, and that both forms are one process."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rltheory.jit import kernel
-from rltheory.problems import SparseMDP, TabularMDP
+from rltheory.problems import MDP, SparseMDP, TabularMDP
 from rltheory.problems.mdp import expectation
 
 # Two states; the second has one action only.
@@ -148,3 +150,41 @@ def test_wrong_dense_processes_are_named(change, message):
 def test_wrong_sparse_processes_are_named(change, message):
     with pytest.raises(ValueError, match=message):
         SparseMDP(**SPARSE | change)
+
+
+@pytest.mark.parametrize("form", ["dense", "sparse"])
+def test_processes_survive_as_data(form):
+    """Numbers to the last bit, and names, also where actions are missing in some states."""
+    laws = np.random.default_rng(0).dirichlet(np.ones(2), (2, 2))
+    mdp = TabularMDP(laws, REWARDS, allowed=ALLOWED, initial=[0.3, 0.7], action_names=["b", "a"], title="two")
+    mdp = mdp if form == "dense" else SparseMDP.from_tabular(mdp)
+    again = MDP.from_data(json.loads(json.dumps(mdp.to_data())))
+    assert again == mdp
+    assert again.title == "two"
+    for one, other in zip(again.arrays, mdp.arrays, strict=True):
+        assert one.dtype == other.dtype
+        assert not one.flags.writeable
+
+
+ROWS = {"first_choice": [0, 2, 3], "transitions": [[0.5, 0.5], [0, 1], [0, 1]], "rewards": [5, 10, -1]}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"first_choice": [0, 3, 3]}, "state 1 has 0 choices"),
+        ({"transitions": [[1.0]]}, r"transitions has shape \(1, 1\); first_choice asks for \(3, 2\)"),
+        ({"transitions": [[0.5, 0.5], [0, 0.9], [0, 1]]}, r"transitions\[0, 1\] sums to 0.9"),
+        ({"transitions": [[0.5, 0.5], [0, 1], [-1, 2]]}, r"transitions\[1, 0, 0\] is -1"),
+        ({"rewards": [5, 10]}, "rewards has 2 entries for 3 choices"),
+        ({"rewards": [5, np.nan, 1]}, r"rewards\[1\] is nan"),
+        ({"initial": [0.5, 0.4]}, "initial sums to 0.9"),
+    ],
+)
+def test_wrong_rows_are_named(change, message):
+    with pytest.raises(ValueError, match=message):
+        TabularMDP.from_rows(**ROWS | change)
+
+
+def test_rows_are_the_choices():
+    assert TabularMDP.from_rows(**ROWS).transition_matrix.tolist() == ROWS["transitions"]

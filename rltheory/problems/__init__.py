@@ -4,6 +4,10 @@ from rltheory.problems.bridge import (
     read_bridge,
     read_exploration_policy,
 )
+from rltheory.problems.constrained_mdp import (
+    ConstrainedMDP,
+    VectorRewardMDP,
+)
 from rltheory.problems.contextual_game import (
     ContextualGame,
 )
@@ -25,6 +29,9 @@ from rltheory.problems.linear_mdp import (
     LinearMDP,
     LinearMixtureMDP,
 )
+from rltheory.problems.logit_mdp import (
+    LogitMDP,
+)
 from rltheory.problems.mdp import (
     MDP,
     SparseMDP,
@@ -41,8 +48,15 @@ from rltheory.problems.policies import (
     deterministic_policy,
     uniform_policy,
 )
+from rltheory.problems.policy_classes import (
+    GaussianPolicies,
+    SoftmaxPolicies,
+)
 from rltheory.problems.preference_game import (
     PreferenceGame,
+)
+from rltheory.problems.reward_mixture import (
+    RewardMixture,
 )
 from rltheory.problems.sticky import (
     sticky,
@@ -54,18 +68,24 @@ from rltheory.problems.trajectory_game import (
 
 __all__ = [
     "MDP",
+    "ConstrainedMDP",
     "ContextualGame",
     "DeterministicMDP",
     "ExplicitModel",
     "FiniteHorizonMDP",
     "Game",
+    "GaussianPolicies",
     "LargeGame",
     "LinearMDP",
     "LinearMixtureMDP",
+    "LogitMDP",
     "PreferenceGame",
+    "RewardMixture",
+    "SoftmaxPolicies",
     "SparseMDP",
     "TabularMDP",
     "TrajectoryGame",
+    "VectorRewardMDP",
     "deterministic_policy",
     "from_gymnasium",
     "read_bridge",

@@ -2,13 +2,23 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rltheory.arrays import first_index, frozen
-from rltheory.problems.mdp import MDP, DeterministicArrays, SparseMDP, checked_names, existing_actions
+from rltheory.arrays import Vector, first_index, float_array, frozen
+from rltheory.problems.mdp import (
+    MDP,
+    DeterministicArrays,
+    Indices,
+    Marks,
+    SparseMDP,
+    checked_names,
+    existing_actions,
+    integers,
+    pointers_of,
+)
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -76,10 +86,7 @@ class DeterministicMDP(MDP):
             )
         states, actions = table.shape
         exists = existing_actions(allowed, states, actions)
-        outside = exists & ((table < 0) | (table >= states))
-        if outside.any():
-            place = first_index(outside)
-            raise ValueError(f"successors{list(place)} is {table[place]}; there are states 0 to {states - 1}")
+        _check_states(table, exists, states)
         means = np.array(rewards, dtype=np.float64)
         if means.shape != table.shape:
             raise ValueError(f"rewards has shape {means.shape}; it must be {table.shape}, that of successors")
@@ -90,8 +97,67 @@ class DeterministicMDP(MDP):
         names = checked_names(action_names, actions, "action_names", "actions")
         first_choice = np.append(0, np.cumsum(exists.sum(axis=1)))
         choice_names = [names[action] for action in np.nonzero(exists)[1]]
-        self._set_common(first_choice, means[exists], initial, state_names, choice_names, title)
-        arrays = DeterministicArrays(self.first_choice, self.rewards, frozen(table[exists].astype(np.uint32)))
+        self._set(first_choice, table[exists], means[exists], initial, state_names, choice_names, title)
+
+    @classmethod
+    def from_rows(
+        cls,
+        first_choice: ArrayLike,
+        successors: ArrayLike,
+        rewards: ArrayLike,
+        *,
+        initial: ArrayLike | None = None,
+        state_names: Sequence[str] = (),
+        choice_names: Sequence[str] = (),
+        title: str = "",
+    ) -> Self:
+        """Make a process from one successor and one reward for each choice.
+
+        Parameters
+        ----------
+        first_choice : array_like of int, shape (S + 1,)
+            The choices of state s are ``first_choice[s], ..., first_choice[s + 1] - 1``; each state has one at least.
+        successors : array_like of int, shape (C,)
+            States in [0, S).
+        rewards : array_like, shape (C,)
+            Finite mean rewards.
+        initial, state_names, choice_names, title
+            As for :class:`SparseMDP`.
+
+        Raises
+        ------
+        ValueError
+            If lengths do not fit, a successor is no state, or a reward is not finite. The message names the entry and
+            the rule.
+
+        Examples
+        --------
+        >>> DeterministicMDP.from_rows([0, 2, 3], [1, 0, 1], [5, 10, -1])
+        <DeterministicMDP untitled: 2 states, 3 choices>
+        """
+        pointers = pointers_of(first_choice, "first_choice", "state", "choice")
+        states, choices = pointers.size - 1, int(pointers[-1])
+        targets, means = integers(successors, "successors"), float_array(rewards, "rewards", ndim=1)
+        for name, size in (("successors", targets.size), ("rewards", means.size)):
+            if size != choices:
+                raise ValueError(f"{name} has {size} entries for {choices} choices; give one for each")
+        _check_states(targets, np.ones(choices, dtype=bool), states)
+        mdp = cls.__new__(cls)
+        mdp._set(pointers, targets, means, initial, state_names, choice_names, title)
+        return mdp
+
+    def _set(
+        self,
+        first_choice: Indices,
+        successors: Indices,
+        rewards: Vector,
+        initial: ArrayLike | None,
+        state_names: Sequence[str],
+        choice_names: Sequence[str],
+        title: str,
+    ) -> None:
+        self._set_common(first_choice, rewards, initial, state_names, choice_names, title)
+        arrays = DeterministicArrays(self.first_choice, self.rewards, frozen(successors.astype(np.uint32)))
         object.__setattr__(self, "arrays", arrays)
 
     @property
@@ -125,3 +191,10 @@ class DeterministicMDP(MDP):
             choice_names=self.choice_names,
             title=self.title,
         )
+
+
+def _check_states(successors: NDArray[Any], read: Marks, states: int) -> None:
+    outside = read & ((successors < 0) | (successors >= states))
+    if outside.any():
+        place = first_index(outside)
+        raise ValueError(f"successors{list(place)} is {successors[place]}; there are states 0 to {states - 1}")

@@ -12,7 +12,7 @@ and :class:`~rltheory.problems.DeterministicMDP` the only successor of each choi
 
 import html
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -220,6 +220,35 @@ class MDP(ABC):
     def as_sparse(self) -> "SparseMDP":
         """Return the same process with sparse laws."""
 
+    def to_data(self) -> dict[str, Any]:
+        """Return the process as plain data, exact to the last bit; :meth:`from_data` undoes it."""
+        arrays = {name: array.tolist() for name, array in self.arrays._asdict().items()}
+        names = {"state_names": list(self.state_names), "choice_names": list(self.choice_names)}
+        return arrays | {"initial": self.initial.tolist()} | names | {"title": self.title}
+
+    @staticmethod
+    def from_data(data: Mapping[str, Any]) -> "MDP":
+        """Build the process, of whichever form, that :meth:`to_data` described.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an entry is missing, unknown or wrong; the message names it.
+
+        Examples
+        --------
+        >>> mdp = TabularMDP([[[1.0], [1.0]]], [[1.0, 0.0]], action_names=("take", "leave"))
+        >>> MDP.from_data(mdp.to_data()) == mdp
+        True
+        """
+        if "transitions" in data:
+            return TabularMDP.from_rows(**data)
+        if "probabilities" in data:
+            return SparseMDP(**data)
+        from rltheory.problems.deterministic import DeterministicMDP
+
+        return DeterministicMDP.from_rows(**data)
+
     @cached_property
     def sum_deviation(self) -> float:
         """Bound on how far the sum of any law is from 1, the rounding of its computation included."""
@@ -233,6 +262,78 @@ class MDP(ABC):
             digest.update(array.tobytes())
         digest.update("\n".join(self.state_names + self.choice_names).encode())
         return digest.hexdigest()
+
+    def with_rewards(self, rewards: ArrayLike) -> Self:
+        """Return the process with other mean rewards of the choices, shape (C,).
+
+        Raises
+        ------
+        ValueError
+            If there is not one finite reward for each choice.
+
+        Examples
+        --------
+        >>> mdp = TabularMDP([[[1], [1]]], [[0, 1]])
+        >>> mdp.with_rewards([2, 3]).rewards
+        array([2., 3.])
+        """
+        means = _checked_rewards(rewards, self.choices)
+        return self._changed(self.arrays._replace(rewards=frozen(means)), self.choice_names)
+
+    def with_choices(self, kept: ArrayLike) -> Self:
+        """Return the process in which only some choices are left, in the same order.
+
+        Parameters
+        ----------
+        kept : array_like of bool, shape (C,)
+            Which ones; one at least in each state.
+
+        Raises
+        ------
+        ValueError
+            If the shape or type differs, or a state is left without a choice. The message names it.
+
+        Examples
+        --------
+        >>> mdp = TabularMDP([[[1], [1]]], [[0, 1]])
+        >>> mdp.with_choices([False, True]).rewards
+        array([1.])
+        """
+        mask = np.array(kept)
+        if mask.dtype != bool or mask.shape != (self.choices,):
+            raise ValueError(
+                f"kept has type {mask.dtype} and shape {mask.shape}; it must be bool and {(self.choices,)}"
+            )
+        left = np.add.reduceat(mask.astype(np.int64), self.first_choice[:-1])
+        if not left.all():
+            raise ValueError(f"state {int(np.argmin(left))} is left without a choice; keep one at least")
+        first_choice, rewards = frozen(np.append(0, np.cumsum(left))), frozen(self.rewards[mask])
+        names = [name for name, stays in zip(self.choice_names, mask, strict=True) if stays]
+        if isinstance(self.arrays, DenseArrays):
+            return self._changed(DenseArrays(first_choice, rewards, frozen(self.arrays.transitions[mask])), names)
+        if isinstance(self.arrays, DeterministicArrays):
+            return self._changed(
+                DeterministicArrays(first_choice, rewards, frozen(self.arrays.successors[mask])), names
+            )
+        sizes = np.diff(self.arrays.first_entry).astype(np.int64)
+        entries = np.repeat(mask, sizes)
+        arrays = SparseArrays(
+            first_choice,
+            rewards,
+            frozen(np.append(0, np.cumsum(sizes[mask])).astype(np.uint64)),
+            frozen(self.arrays.successors[entries]),
+            frozen(self.arrays.probabilities[entries]),
+        )
+        return self._changed(arrays, names)
+
+    def _changed(self, arrays: ProcessArrays, choice_names: Sequence[str]) -> Self:
+        """Return a process of checked arrays, with these states."""
+        changed = object.__new__(type(self))
+        changed._set_common(
+            arrays.first_choice, arrays.rewards, self.initial, self.state_names, choice_names, self.title
+        )
+        object.__setattr__(changed, "arrays", arrays)
+        return changed
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and self.digest == other.digest
@@ -343,6 +444,56 @@ class TabularMDP(MDP):
         self._set_common(first_choice, means, initial, state_names, [names[a] for _, a in pairs], title)
         object.__setattr__(self, "arrays", DenseArrays(self.first_choice, self.rewards, frozen(laws)))
 
+    @classmethod
+    def from_rows(
+        cls,
+        first_choice: ArrayLike,
+        transitions: ArrayLike,
+        rewards: ArrayLike,
+        *,
+        initial: ArrayLike | None = None,
+        state_names: Sequence[str] = (),
+        choice_names: Sequence[str] = (),
+        title: str = "",
+    ) -> Self:
+        """Make a process from one law and one reward for each choice.
+
+        Parameters
+        ----------
+        first_choice : array_like of int, shape (S + 1,)
+            The choices of state s are ``first_choice[s], ..., first_choice[s + 1] - 1``; each state has one at least.
+        transitions : array_like, shape (C, S)
+            Probabilities in [0, 1]; those of a choice sum to 1 within 1e-9.
+        rewards : array_like, shape (C,)
+            Finite mean rewards.
+        initial, state_names, choice_names, title
+            As for :class:`SparseMDP`.
+
+        Raises
+        ------
+        ValueError
+            If lengths do not fit, a law is not a distribution, or a number is not finite. The message names the entry
+            and the rule.
+
+        Examples
+        --------
+        >>> TabularMDP.from_rows([0, 2, 3], [[0.5, 0.5], [0, 1], [0, 1]], [5, 10, -1])
+        <TabularMDP untitled: 2 states, 3 choices>
+        """
+        pointers = pointers_of(first_choice, "first_choice", "state", "choice")
+        states, choices = pointers.size - 1, int(pointers[-1])
+        laws, means = float_array(transitions, "transitions", ndim=2), float_array(rewards, "rewards", ndim=1)
+        if laws.shape != (choices, states):
+            raise ValueError(f"transitions has shape {laws.shape}; first_choice asks for {(choices, states)}")
+        if means.size != choices:
+            raise ValueError(f"rewards has {means.size} entries for {choices} choices; give one for each")
+        state_of_choice = np.repeat(np.arange(states), np.diff(pointers))
+        _check_laws(laws, np.column_stack([state_of_choice, np.arange(choices) - pointers[state_of_choice]]))
+        mdp = cls.__new__(cls)
+        mdp._set_common(pointers, means, initial, state_names, choice_names, title)
+        object.__setattr__(mdp, "arrays", DenseArrays(mdp.first_choice, mdp.rewards, frozen(laws)))
+        return mdp
+
     @property
     def transition_matrix(self) -> Matrix:
         """Transition laws, one row for each choice, shape (C, S)."""
@@ -414,12 +565,12 @@ class SparseMDP(MDP):
         choice_names: Sequence[str] = (),
         title: str = "",
     ) -> None:
-        choice_pointers = _pointers(first_choice, "first_choice", "state", "choice")
-        entry_pointers = _pointers(first_entry, "first_entry", "choice", "successor")
+        choice_pointers = pointers_of(first_choice, "first_choice", "state", "choice")
+        entry_pointers = pointers_of(first_entry, "first_entry", "choice", "successor")
         states, choices, entries = choice_pointers.size - 1, entry_pointers.size - 1, int(entry_pointers[-1])
         if choice_pointers[-1] != choices:
             raise ValueError(f"first_choice ends with {choice_pointers[-1]}; first_entry speaks of {choices} choices")
-        columns = _integers(successors, "successors")
+        columns = integers(successors, "successors")
         numbers = float_array(probabilities, "probabilities", ndim=1)
         for name, size in (("successors", columns.size), ("probabilities", numbers.size)):
             if size != entries:
@@ -432,9 +583,7 @@ class SparseMDP(MDP):
         choice_of_entry = np.repeat(np.arange(choices), np.diff(entry_pointers))
         _check_sparse_laws(numbers, choice_of_entry, choice_pointers, state_of_choice)
         _check_distinct(columns, choice_of_entry, states)
-        means = float_array(rewards, "rewards", ndim=1)
-        if means.size != choices:
-            raise ValueError(f"rewards has {means.size} entries for {choices} choices; give one for each")
+        means = _checked_rewards(rewards, choices)
         self._set_common(choice_pointers, means, initial, state_names, choice_names, title)
         arrays = SparseArrays(
             self.first_choice,
@@ -546,8 +695,8 @@ def _check_distinct(successors: Indices, choice_of_entry: Indices, states: int) 
         )
 
 
-def _pointers(values: ArrayLike, name: str, owner: str, thing: str) -> Indices:
-    pointers = _integers(values, name)
+def pointers_of(values: ArrayLike, name: str, owner: str, thing: str) -> Indices:
+    pointers = integers(values, name)
     if pointers.size < 2 or pointers[0] != 0:
         raise ValueError(f"{name} must start with 0 and hold one more entry than there are {owner}s, one at least")
     sizes = np.diff(pointers)
@@ -557,11 +706,18 @@ def _pointers(values: ArrayLike, name: str, owner: str, thing: str) -> Indices:
     return pointers
 
 
-def _integers(values: ArrayLike, name: str) -> Indices:
+def integers(values: ArrayLike, name: str) -> Indices:
     array = np.array(values)
     if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
         raise ValueError(f"{name} has type {array.dtype} and shape {array.shape}; it must be a list of integers")
     return array.astype(np.int64)
+
+
+def _checked_rewards(rewards: ArrayLike, choices: int) -> Vector:
+    means = float_array(rewards, "rewards", ndim=1)
+    if means.size != choices:
+        raise ValueError(f"rewards has {means.size} entries for {choices} choices; give one for each")
+    return means
 
 
 def _checked_initial(initial: ArrayLike | None, states: int) -> Vector:

@@ -18,7 +18,7 @@ import numpy as np
 
 from rltheory.arrays import Vector
 from rltheory.problems.mdp import DenseArrays, DeterministicArrays
-from rltheory.solvers.bellman import BellmanOperator
+from rltheory.solvers.bellman import BellmanOperator, Range
 from rltheory.solvers.occupancy import linear_solver
 
 __all__ = [
@@ -33,7 +33,7 @@ __all__ = [
     "require",
 ]
 
-MOST_POLICY_SWEEPS = 100
+MOST_POLICY_SWEEPS = 30
 SWEEPS_IN_PLACE = 9  # between two ordinary backups
 
 Improvement: TypeAlias = Callable[[BellmanOperator, Vector, Vector, float], tuple[Vector, Vector, int]]
@@ -55,10 +55,12 @@ def in_place_sweeps(
 
 def policy_sweeps(operator: BellmanOperator, values: Vector, spare: Vector, span: float) -> tuple[Vector, Vector, int]:
     """Back up by the policy of the last backup until the span of the change is a tenth: modified policy iteration."""
-    own = operator.greedy()
+    sweep: Callable[[Vector, Vector], Range] = operator.greedy_sweep
     spent, change = 0, math.inf
     while change > span / 10 and spent < MOST_POLICY_SWEEPS:
-        lowest, highest = own(values, spare)
+        if spent == operator.sweeps_before_gathering:
+            sweep = operator.greedy()
+        lowest, highest = sweep(values, spare)
         values, spare = spare, values
         change = highest - lowest
         spent += 1

@@ -2,8 +2,8 @@
 
 Settings are drawn from the theorem's strategy, and the best of them improved: a few climbers, each a (1+1)
 evolution strategy, move through the positive numbers of a setting (on a logarithmic scale), its distributions (by their
-logarithms) and its payoffs, inside the box that the draws span. Climbers that get stuck start again elsewhere, and
-drawing goes on meanwhile.
+logarithms), its payoffs, and the rewards and laws of its processes, inside the box that the draws span. Climbers that
+get stuck start again elsewhere, and drawing goes on meanwhile.
 """
 
 import math
@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from rltheory.arrays import SUM_TOLERANCE, Array, Vector, count, positive
-from rltheory.problems import PreferenceGame
+from rltheory.problems import MDP, PreferenceGame
+from rltheory.problems.mdp import DenseArrays, DeterministicArrays, SparseArrays
 from rltheory.simplex import log_normalize
 from rltheory.simulation import stream
 from rltheory.theory.claims import Scope, Status
@@ -324,10 +325,13 @@ def _coordinates(value: Any, place: str = "") -> dict[str, Vector]:
     """What of a setting can be moved: each group of coordinates by the place where it stands."""
     if isinstance(value, PreferenceGame):
         return {place: value.payoff[np.triu_indices(value.n, 1)]} if value.n > 1 else {}
-    if is_dataclass(value):
-        inside = (
-            _coordinates(getattr(value, item.name), f"{place}.{item.name}") for item in fields(value) if item.init
-        )
+    if isinstance(value, MDP):
+        rewards = {f"{place}.rewards": value.rewards}
+        if isinstance(value.arrays, DeterministicArrays):
+            return rewards
+        return rewards | {f"{place}.laws": np.log(_probabilities(value.arrays))}
+    if is_dataclass(value) or isinstance(value, tuple):
+        inside = (_coordinates(part, f"{place}.{name}") for name, part in _parts(value).items())
         return {name: values for found in inside for name, values in found.items()}
     if isinstance(value, float) and 0 < value < math.inf:
         return {place: np.array([math.log(value)])}
@@ -346,8 +350,17 @@ def _moved(value: Any, moves: dict[str, Vector], place: str = "") -> Any:
         return _rebuilt(value, moves[place])
     if not any(name.startswith(f"{place}.") for name in moves):
         return value
-    inner = [item.name for item in fields(value) if item.init]
-    return replace(value, **{name: _moved(getattr(value, name), moves, f"{place}.{name}") for name in inner})
+    if isinstance(value, MDP):
+        return _changed(value, moves.get(f"{place}.rewards"), moves.get(f"{place}.laws"))
+    moved = {name: _moved(part, moves, f"{place}.{name}") for name, part in _parts(value).items()}
+    return tuple(moved.values()) if isinstance(value, tuple) else replace(value, **moved)
+
+
+def _parts(value: Any) -> dict[str, Any]:
+    """Items of a tuple by their numbers, or what a dataclass is made from by its name."""
+    if isinstance(value, tuple):
+        return {str(place): item for place, item in enumerate(value)}
+    return {item.name: getattr(value, item.name) for item in fields(value) if item.init}
 
 
 def _rebuilt(value: Any, at: Vector) -> Any:
@@ -359,6 +372,29 @@ def _rebuilt(value: Any, at: Vector) -> Any:
     if isinstance(value, float):
         return math.exp(at[0])
     return np.exp(log_normalize(np.maximum(at, LEAST_LOGARITHM)))
+
+
+def _probabilities(arrays: DenseArrays | SparseArrays) -> Vector:
+    """The positive probabilities of the laws, choice by choice."""
+    found: Vector = (
+        arrays.transitions[arrays.transitions > 0] if isinstance(arrays, DenseArrays) else arrays.probabilities
+    )
+    return found
+
+
+def _changed(mdp: MDP, rewards: Vector | None, laws: Vector | None) -> MDP:
+    """Process with other rewards, or with laws that have these logarithms but for a factor."""
+    from scipy.sparse import csr_array
+
+    changed: dict[str, Any] = {} if rewards is None else {"rewards": rewards}
+    if laws is not None:
+        matrix = csr_array(mdp.transition_matrix)
+        matrix.data = np.exp(laws)
+        matrix.data /= np.repeat(matrix.sum(axis=1), np.diff(matrix.indptr))
+        dense = isinstance(mdp.arrays, DenseArrays)
+        changed |= {"transitions": matrix.toarray()} if dense else {"probabilities": matrix.data}
+    title = mdp.title and f"near {mdp.title.removeprefix('near ')}"
+    return MDP.from_data(mdp.to_data() | changed | {"title": title})
 
 
 @contextmanager

@@ -1,21 +1,35 @@
 """Settings as files: written and read back without the loss of a single bit, so that a verdict can be replayed.
 
 A setting is a frozen dataclass of numbers, strings, arrays, tuples, None and further such dataclasses, problems
-included. As data it is a dictionary of its fields; arrays become nested lists.
+included. As data it is a dictionary of its fields; arrays become nested lists. What is :class:`Storable` says itself
+what its dictionary is.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints, runtime_checkable
 
 import numpy as np
 
 __all__ = ["load_setting", "save_setting", "setting_from_dict", "setting_to_dict"]
 
 S = TypeVar("S")
+
+
+@runtime_checkable
+class Storable(Protocol):
+    """A value whose fields are not what it is made from."""
+
+    def to_data(self) -> dict[str, Any]:
+        """Return plain data, exact to the last bit."""
+
+    @staticmethod
+    def from_data(data: Mapping[str, Any]) -> Any:
+        """Build the value that `to_data` described."""
+
 
 FORMAT = "rltheory setting 1"
 PLAIN = (bool, int, float, str)
@@ -52,6 +66,8 @@ def setting_to_dict(setting: Any) -> dict[str, Any]:
 def _encode_fields(value: Any, place: str) -> dict[str, Any]:
     if isinstance(value, type) or not is_dataclass(value):
         raise ValueError(f"{place or 'the setting'} is {value!r}; it must be a dataclass")
+    if isinstance(value, Storable):
+        return value.to_data()
     return {
         field.name: _encode(getattr(value, field.name), _inside(place, field.name))
         for field in fields(value)
@@ -109,6 +125,9 @@ def _decode_fields(wanted: type[S], data: Any, place: str) -> S:
     name = place or "the setting"
     if not isinstance(data, Mapping):
         raise ValueError(f"{name} is {_brief(data)}; it must be a table of the fields of {wanted.__name__}")
+    if issubclass(wanted, Storable):
+        restored: S = _made(wanted.from_data, {"data": data}, place)
+        return restored
     hints = get_type_hints(wanted)
     known = [field.name for field in fields(wanted) if field.init]  # type: ignore[arg-type]
     for key in data:
@@ -118,8 +137,12 @@ def _decode_fields(wanted: type[S], data: Any, place: str) -> S:
         if field.name in known and field.name not in data and field.default is field.default_factory is MISSING:
             raise ValueError(f"{name} lacks the field {field.name!r}")
     decoded = {key: _decode(hints[key], value, _inside(place, key)) for key, value in data.items()}
+    return _made(wanted, decoded, place)
+
+
+def _made(make: Callable[..., S], arguments: Mapping[str, Any], place: str) -> S:
     try:
-        return wanted(**decoded)
+        return make(**arguments)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{place}: {error}" if place else str(error)) from None
 
