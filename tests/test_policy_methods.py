@@ -252,7 +252,7 @@ def test_runs_do_not_depend_on_the_order_of_states(case, order):
 
 RIVER = river_swim(3)
 WRONG = {
-    "discount is 1.0": lambda: rl.policy_mirror_descent(RIVER, 1.0, steps=[1.0]),
+    "discount is 1; it must be < 1": lambda: rl.policy_mirror_descent(RIVER, 1.0, steps=[1.0]),
     r"steps\[1\] is 0.0; every entry must be > 0": lambda: rl.policy_mirror_descent(RIVER, 0.9, steps=[1.0, 0.0]),
     "number of steps is 0; it must be >= 1": lambda: rl.policy_mirror_descent(RIVER, 0.9, steps=[]),
     r"start\[1\] is 0; every probability must be > 0": lambda: rl.policy_mirror_descent(

@@ -278,6 +278,11 @@ def saturate_gaussian(s: ParametricProcess, rng: np.random.Generator) -> Trace:
     return saturate(replace(s, slopes=np.arange(s.mdp.choices, dtype=float)), rng)
 
 
+def any_softmax_with_choices() -> "SearchStrategy[ParametricProcess]":
+    """The same where there is something to choose."""
+    return any_softmax().filter(lambda s: s.mdp.choices > s.mdp.states)
+
+
 def several_choices() -> Iterator[ParametricProcess]:
     """Processes in which there is something to choose, at a price."""
     yield ParametricProcess(bandit((1.0, 0.0)), 0.5)
@@ -317,7 +322,7 @@ FISHER_DEGENERATE = Theorem(
     measured=lambda s, trace: (trace["least"] <= 10.0 ** -(trace.times + 1)) & (trace["gap"] >= half_loss(s)),
     bound=lambda s, trace: np.ones(trace.times.size),
     settings=several_choices,
-    strategy=any_softmax,
+    strategy=any_softmax_with_choices,
     controls={"Gaussian policies": saturate_gaussian},
     remark="On constants of a state the information is zero in any case. So no uniform $\\mu_F > 0$ holds for tabular "
     "softmax policies without constraint: rates that assume one speak of runs along which it happens to stay away from 0.",

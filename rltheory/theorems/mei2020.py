@@ -128,8 +128,8 @@ RATE = Theorem(
     title="The loss of softmax policy gradient is of the order 1 / t",
     paper=Paper(PAPER, "theorem 4"),
     standing=Standing.RECALLED,
-    statement=r"J^* - J(\pi_t) \le \frac{16\, S}{c^2 (1 - \gamma)^6\, t}\, \Bigl\|\frac{d^*}{\mu}\Bigr\|_\infty^2 "
-    r"\Bigl\|\frac1\mu\Bigr\|_\infty, \qquad c = \inf_{s, t} \pi_t(a^*(s) | s)",
+    statement=r"J^* - J(\pi_t) \le \frac{16\, S}{c^2 (1 - \gamma)^6\, t}\, \|\frac{d^*}{\mu}\|_\infty^2 "
+    r"\|\frac1\mu\|_\infty, \qquad c = \inf_{s, t} \pi_t(a^*(s) | s)",
     symbols=RUN + "; $\\mu$: the initial distribution",
     kind=EveryStep(rounding=lambda s: 8 * s.rounding),
     hypotheses=START | UNIFORM,

@@ -523,7 +523,7 @@ JUMP_SIZE = Theorem(
     title="How far the rewards move that raise one optimal value",
     paper=Paper(PAPER, "proof of Proposition 2.4, with the exact distance"),
     standing=Standing.DERIVED,
-    statement=r"\| r_\varepsilon - r \| = \varepsilon \max \bigl\{ |1 - \gamma p(s_0 | a)|,\ \max_{c \ne a} \gamma p(s_0 | c) \bigr\}",
+    statement=r"\| r_\varepsilon - r \| = \varepsilon \max \{ |1 - \gamma p(s_0 | a)|,\ \max_{c \ne a} \gamma p(s_0 | c) \}",
     symbols=TIES + RAISED + "; largest over $a \\in A^*(s_0; r)$",
     kind=Identity(rounding=lambda s: s.perturbation_rounding),
     hypotheses=PROCESS | TIED,
