@@ -42,6 +42,7 @@ from .algorithms import self_play_gradient as self_play_gradient
 from .algorithms import softmax_policy_gradient as softmax_policy_gradient
 from .algorithms import svrpg as svrpg
 from .problems import ContextualGame as ContextualGame
+from .problems import DeterministicMDP as DeterministicMDP
 from .problems import LargeGame as LargeGame
 from .problems import PreferenceGame as PreferenceGame
 from .problems import SparseMDP as SparseMDP

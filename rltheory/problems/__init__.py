@@ -1,11 +1,18 @@
 """Problems: immutable, validated values, and their loaders."""
 
+from rltheory.problems.bridge import (
+    read_bridge,
+    read_exploration_policy,
+)
 from rltheory.problems.constrained_mdp import (
     ConstrainedMDP,
     VectorRewardMDP,
 )
 from rltheory.problems.contextual_game import (
     ContextualGame,
+)
+from rltheory.problems.deterministic import (
+    DeterministicMDP,
 )
 from rltheory.problems.finite_horizon import (
     FiniteHorizonMDP,
@@ -51,6 +58,10 @@ from rltheory.problems.preference_game import (
 from rltheory.problems.reward_mixture import (
     RewardMixture,
 )
+from rltheory.problems.sticky import (
+    sticky,
+    sticky_states,
+)
 from rltheory.problems.trajectory_game import (
     TrajectoryGame,
 )
@@ -59,6 +70,7 @@ __all__ = [
     "MDP",
     "ConstrainedMDP",
     "ContextualGame",
+    "DeterministicMDP",
     "ExplicitModel",
     "FiniteHorizonMDP",
     "Game",
@@ -76,9 +88,13 @@ __all__ = [
     "VectorRewardMDP",
     "deterministic_policy",
     "from_gymnasium",
+    "read_bridge",
     "read_drn",
+    "read_exploration_policy",
     "read_npz",
     "read_prism",
+    "sticky",
+    "sticky_states",
     "to_gymnasium",
     "uniform_policy",
     "write_drn",

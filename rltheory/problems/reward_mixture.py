@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rltheory.arrays import SUM_TOLERANCE, Matrix, Vector, first_index, float_array, frozen
-from rltheory.problems.mdp import MDP, SparseMDP, TabularMDP
+from rltheory.problems.mdp import MDP, SparseMDP
 
 __all__ = ["RewardMixture"]
 
@@ -133,8 +133,7 @@ class RewardMixture:
         exactly. There is a copy of all S states for each prompt that can occur, in increasing order.
         """
         copies = np.flatnonzero(self.first_law)
-        mdp = SparseMDP.from_tabular(self.mdp) if isinstance(self.mdp, TabularMDP) else self.mdp
-        assert isinstance(mdp, SparseMDP)
+        mdp = self.mdp.as_sparse()
         arrays, states = mdp.arrays, mdp.states
         initial = np.zeros((copies.size, states))
         initial[np.arange(copies.size), copies] = self.first_law[copies]

@@ -22,7 +22,15 @@ import numpy as np
 from rltheory.arrays import UNIT_ROUNDOFF, Vector
 from rltheory.exponential import exponential
 from rltheory.jit import kernel
-from rltheory.problems.mdp import MDP, DenseArrays, Indices, SparseArrays, expectation
+from rltheory.problems.mdp import (
+    MDP,
+    DenseArrays,
+    DeterministicArrays,
+    Indices,
+    ProcessArrays,
+    SparseArrays,
+    expectation,
+)
 
 __all__ = ["BellmanOperator", "SoftBellmanOperator", "Workers"]
 
@@ -34,7 +42,7 @@ Range: TypeAlias = tuple[float, float]
 
 @kernel
 def back_up(
-    arrays: DenseArrays | SparseArrays,
+    arrays: ProcessArrays,
     discount: float,
     values: Vector,
     out: Vector,
@@ -64,7 +72,7 @@ def back_up(
 
 @kernel
 def back_up_policy(
-    arrays: DenseArrays | SparseArrays,
+    arrays: ProcessArrays,
     discount: float,
     policy: Indices,
     values: Vector,
@@ -87,7 +95,7 @@ def back_up_policy(
 
 @kernel
 def soft_back_up(
-    arrays: DenseArrays | SparseArrays,
+    arrays: ProcessArrays,
     discount: float,
     temperature: float,
     log_reference: Vector,
@@ -130,11 +138,13 @@ def _copy_rows(
             numbers[target + k] = probabilities[source + k]
 
 
-def restricted(arrays: DenseArrays | SparseArrays, policy: Indices) -> DenseArrays | SparseArrays:
+def restricted(arrays: ProcessArrays, policy: Indices) -> ProcessArrays:
     """Arrays of the process in which each state has the choice of `policy` alone."""
     first_choice, rewards = np.arange(policy.size + 1), arrays.rewards[policy]
     if isinstance(arrays, DenseArrays):
         return DenseArrays(first_choice, rewards, arrays.transitions[policy])
+    if isinstance(arrays, DeterministicArrays):
+        return DeterministicArrays(first_choice, rewards, arrays.successors[policy])
     sizes = arrays.first_entry[policy + 1] - arrays.first_entry[policy]
     pointers = np.zeros(policy.size + 1, dtype=np.uint64)
     np.cumsum(sizes, out=pointers[1:])
@@ -144,9 +154,9 @@ def restricted(arrays: DenseArrays | SparseArrays, policy: Indices) -> DenseArra
     return SparseArrays(first_choice, rewards, pointers, columns, numbers)
 
 
-def entries(arrays: DenseArrays | SparseArrays) -> int:
+def entries(arrays: ProcessArrays) -> int:
     """Number of probabilities that a backup reads."""
-    return arrays.transitions.size if isinstance(arrays, DenseArrays) else arrays.probabilities.size
+    return arrays.transitions.size if isinstance(arrays, DenseArrays) else arrays.successors.size
 
 
 class Workers:
@@ -195,7 +205,7 @@ class BellmanOperator:
 
     def __init__(
         self,
-        arrays: DenseArrays | SparseArrays,
+        arrays: ProcessArrays,
         discount: float,
         *,
         sum_deviation: float,
@@ -347,7 +357,7 @@ class SoftBellmanOperator(BellmanOperator):
         shares = csr_array((np.exp(self.log_policy), np.arange(self.log_policy.size), self.arrays.first_choice))
         rewards = shares @ (self.arrays.rewards - self.temperature * (self.log_policy - self.log_reference))
         laws, first_choice = shares @ self._transition_matrix, np.arange(rewards.size + 1)
-        arrays: DenseArrays | SparseArrays
+        arrays: ProcessArrays
         if isinstance(laws, np.ndarray):
             arrays = DenseArrays(first_choice, rewards, laws)
         else:

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from rltheory.arrays import Vector
-from rltheory.problems.mdp import DenseArrays
+from rltheory.problems.mdp import DenseArrays, DeterministicArrays
 from rltheory.solvers.bellman import BellmanOperator, Range
 from rltheory.solvers.occupancy import linear_solver
 
@@ -133,8 +133,12 @@ def factorised(own: BellmanOperator) -> Vector:
     else:
         from scipy.sparse import csr_array
 
-        columns, pointers = arrays.successors.astype(np.int32), arrays.first_entry.astype(np.int32)
-        laws = csr_array((arrays.probabilities, columns, pointers), shape=(states, states))
+        columns = arrays.successors.astype(np.int32)
+        if isinstance(arrays, DeterministicArrays):
+            entries = np.ones(states), columns, np.arange(states + 1, dtype=np.int32)
+        else:
+            entries = arrays.probabilities, columns, arrays.first_entry.astype(np.int32)
+        laws = csr_array(entries, shape=(states, states))
         solve_system = linear_solver(laws, own.discount)
     values = solve_system(arrays.rewards)
     backed_up = np.empty(states)
