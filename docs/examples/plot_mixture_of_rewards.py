@@ -62,8 +62,8 @@ print(f"domain by domain {by_domain:.12f}; with effective rewards {by_effective:
 # One reward changes
 # ------------------
 # The reward of the safety domain moves in a random direction, by at most :math:`\varepsilon` in each answer. What each
-# domain earns, by its old reward, is constant between cliffs, which :func:`~rltheory.solvers.weight_sweep` finds exactly.
-# Soft policies change gradually.
+# domain earns, by its old reward, is constant between cliffs, which :func:`~rltheory.solvers.weight_sweep` finds
+# exactly. Soft policies change gradually.
 
 signs = stream(0, "mixture example", "direction").choice([-1.0, 1.0], tree.choices)
 
@@ -91,7 +91,8 @@ for k, (ax, name) in enumerate(zip(axes, domains, strict=True)):
 
 # %%
 # The change reaches human values by the prompt that both domains share, and stops there: the general domain shares no
-# prompt with safety.
+# prompt with safety. Two cliffs of the safety domain lie so near to each other that what is between them looks like a
+# needle.
 #
 # Prompts are deleted
 # -------------------

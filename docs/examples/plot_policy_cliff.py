@@ -10,8 +10,8 @@ radius, and it can be computed.
 # A step, and slopes
 # ------------------
 # Two choices lead to two branches that are never left, and that pay 1 in each round. Now the second branch pays
-# :math:`1 + \varepsilon`. However small :math:`\varepsilon` is, its sign decides what is optimal: the policy falls off a
-# cliff. Soft policies, with a reward of temperature times entropy, slide down a slope of width
+# :math:`1 + \varepsilon`. However small :math:`\varepsilon` is, its sign decides what is optimal: the policy falls off
+# a cliff. Soft policies, with a reward of temperature times entropy, slide down a slope of width
 # :math:`\tau (1 - \gamma) / \gamma`.
 
 from itertools import product
@@ -66,7 +66,9 @@ rl.plots.cliff_curve(
 width = 1e-4
 for temperature in temperatures:
     slope = (soft_probability(width, temperature) - soft_probability(-width, temperature)) / (2 * width)
-    print(f"tau {temperature:4g}: slope {slope:6.2f}, by the formula {discount / (4 * temperature * (1 - discount)):6.2f}")
+    print(
+        f"tau {temperature:4g}: slope {slope:6.2f}, by the formula {discount / (4 * temperature * (1 - discount)):6.2f}"
+    )
 
 # %%
 # How far from the cliff
@@ -74,7 +76,8 @@ for temperature in temperatures:
 # With one optimal policy :math:`\pi`, the gaps :math:`\Delta(c)` of the other choices are linear in the rewards, and
 # the rewards with this optimum form a cone. Its nearest face is at the distance :math:`\rho`, which
 # :func:`~rltheory.solvers.stability_radius` computes, with the change of the rewards that gets there. Between the
-# smallest gap and the radius lies a factor from 2 to :math:`2 / (1 - \gamma)`, and the smallest gap does not tell which.
+# smallest gap and the radius lies a factor from 2 to :math:`2 / (1 - \gamma)`, and the smallest gap does not tell
+# which.
 
 found = []
 for draw in range(300):
@@ -84,7 +87,9 @@ for draw in range(300):
     found.append((np.delete(radius.gaps, radius.policy).min(), radius.radius))
 gaps, radii = np.array(found).T
 share = radii / (gaps / 2)
-print(f"radius over half the smallest gap: from {share.min():.3f} to {share.max():.3f}; bounds {1 - discount:.1f} and 1")
+print(
+    f"radius over half the smallest gap: from {share.min():.3f} to {share.max():.3f}; bounds {1 - discount:.1f} and 1"
+)
 
 _, ax = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
 ax.scatter(gaps, radii, s=10, color=COLOURS[0], alpha=0.6, linewidths=0)
@@ -138,8 +143,8 @@ ax.set(xlabel="prize on the left, x", ylabel="prize on the right, y")
 # The clever slacker
 # ------------------
 # Eight answers, of three tokens each. The reward that is used in training pays correct answers. What it leaves out: the
-# reader would also like to see the steps, which is worth 0.3 and needs the second token to be 1. All correct answers tie
-# in training, so nothing keeps a policy from the shortest way to the reward.
+# reader would also like to see the steps, which is worth 0.3 and needs the second token to be 1. All correct answers
+# tie in training, so nothing keeps a policy from the shortest way to the reward.
 
 answers = ["".join(tokens) for tokens in product("01", repeat=3)]
 correct = np.array([True, False, True, True, False, False, True, False])
@@ -173,7 +178,8 @@ ax.grid(visible=False, axis="x")
 
 # %%
 # The policy that answers 000 is optimal in training. What it loses is known without solving anything anew: the
-# discounted number of visits to the decision, times the advantage that the left-out reward gives the other choice there.
+# discounted number of visits to the decision, times the advantage that the left-out reward gives the other choice
+# there.
 
 slacker, second_token = policy_of("000"), 2 * 1 + 1
 after = discounted_values(training.with_rewards(missing), slacker, discount)
@@ -183,8 +189,8 @@ loss = worth(training.rewards + missing, "010") - worth(training.rewards + missi
 print(f"lost by 000 to 010: {loss:.12f}; visits times advantage: {visits * advantage:.12f}")
 
 # %%
-# The tie can be broken on purpose. A bonus does no harm as long as it is smaller than the distance within which no wrong
-# answer becomes optimal; that is sure below this radius, ties or not:
+# The tie can be broken on purpose. A bonus does no harm as long as it is smaller than the distance within which no
+# wrong answer becomes optimal; that is sure below this radius, ties or not:
 
 bonus = hemicontinuity_radius(training, discount).radius
 print(f"a bonus up to {bonus:.4f} in each step pays for no wrong answer")

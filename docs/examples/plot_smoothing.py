@@ -2,7 +2,7 @@ r"""
 What smoothing buys, and what it costs
 ======================================
 
-Entropy makes policies depend continuously on the rewards. The price is paid in reward; and as the temperature falls, the
+Entropy makes policies depend continuously on the rewards. The price is paid in reward; and as the temperature falls,
 policies do not tend to the uniform choice among the best.
 """
 
@@ -10,9 +10,9 @@ policies do not tend to the uniform choice among the best.
 # Stability against performance
 # -----------------------------
 # Rewards move by at most :math:`\varepsilon = 0.01`. At temperature :math:`\tau` the soft policy moves by no more than
-# :math:`\varepsilon / (2 \tau (1 - \gamma))` in total variation, and loses at most
-# :math:`\tau \log A / (1 - \gamma)`. The product of both bounds does not depend on the temperature: a hyperbola, which is
-# a line on logarithmic axes, and which no temperature can cross.
+# :math:`\varepsilon / (2 \tau (1 - \gamma))` in total variation, and loses at most :math:`\tau \log A / (1 - \gamma)`.
+# The product of both bounds does not depend on the temperature: a hyperbola, which is a line on logarithmic axes, and
+# which no temperature can cross.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -70,18 +70,18 @@ ax.legend(frameon=False, loc="lower left")
 tidy(ax)
 
 # %%
-# Dotted are the hyperbolas of the bound; large dots mark the temperatures 20, 2, 0.2 and 0.02, from above, as far as they
-# are in sight. At a high temperature policies are stable and poor. As it falls, they lose less and move more, up to a
-# point. Where nothing ties, both come for free in the end: if the temperature is small beside the smallest gap, and the
-# perturbation beside the radius, the policy neither moves nor loses. Where choices tie, it moves ever more.
+# Dotted are the hyperbolas of the bound; large dots mark the temperatures 20, 2, 0.2 and 0.02, from above, as far as
+# they are in sight. At a high temperature policies are stable and poor. As it falls, they lose less and move more, up
+# to a point. Where nothing ties, both come for free in the end: if the temperature is small beside the smallest gap,
+# and the perturbation beside the radius, the policy neither moves nor loses. Where choices tie, it moves ever more.
 #
 # Which optimum is left
 # ---------------------
 # The first choice of this process leads to a dead end, which pays a little, the second to a state with two equal
-# choices, for ever, which pays nothing. If nothing is paid, both choices are optimal. Yet the soft policies do not choose
-# evenly: the entropy to come counts, at every temperature. If the dead end pays anything at all, the optimal policy goes
-# there, and the soft policies follow when the temperature has fallen to the order of the pay. So one may let the pay fall to 0
-# first, or the temperature, and gets something else.
+# choices, for ever, which pays nothing. If nothing is paid, both choices are optimal. Yet the soft policies do not
+# choose evenly: the entropy to come counts, at every temperature. If the dead end pays anything at all, the optimal
+# policy goes there, and the soft policies follow when the temperature has fallen to the order of the pay. So one may
+# let the pay fall to 0 first, or the temperature, and gets something else.
 
 OPTIONS = 1  # the choice that leads to two equal ones
 patience = 0.5
@@ -95,16 +95,17 @@ for pay, colour in zip((0.0, 0.01, 0.1), COLOURS, strict=False):
     heights.append(curve[0])
 limit = zero_temperature_limit(rl.instances.dead_end_or_options(2), patience).policy[OPTIONS]
 ax.axhline(0.5, color=MUTED, linestyle=DASHES[2])
-ax.set(xscale="log", xlim=cooling[[0, -1]][::-1], xlabel="temperature, falling", ylabel="probability of the two choices")
-label_ends(
-    ax, ["pays 0", "pays 0.01", "pays 0.1", "uniform"], [*heights, 0.5], [*COLOURS[:3], MUTED]
+ax.set(
+    xscale="log", xlim=cooling[[0, -1]][::-1], xlabel="temperature, falling", ylabel="probability of the two choices"
 )
+label_ends(ax, ["pays 0", "pays 0.01", "pays 0.1", "uniform"], [*heights, 0.5], [*COLOURS[:3], MUTED])
 tidy(ax)
 print(f"limit without pay: {limit:.4f}; uniform: 0.5")
 
 # %%
 # In general, the limit is the optimal policy of largest discounted entropy. It is approached exponentially in
-# :math:`1 / \tau`, as :math:`e^{-\Delta / \tau}` with the smallest gap :math:`\Delta`. Here in a random process with ties:
+# :math:`1 / \tau`, as :math:`e^{-\Delta / \tau}` with the smallest gap :math:`\Delta`. Here in a random process with
+# ties:
 
 tied = rl.instances.tied_mdp(stream(0, "smoothing example", "ties"), 12, 3, 3, patience)
 limit = zero_temperature_limit(tied, patience, accuracy=1e-12)
@@ -118,7 +119,9 @@ for cold in coldness:
     distances.append(variation(tied, policy, limit.policy).max())
     bounds.append(wrong + np.tanh(patience * limit.slope_error(1 / cold) / 4))
 gap = limit.found.least_gap
-print(f"smallest gap {gap:.3f}; from the limit to the uniform choice: {variation(tied, limit.policy, uniform).max():.3f}")
+print(
+    f"smallest gap {gap:.3f}; from the limit to the uniform choice: {variation(tied, limit.policy, uniform).max():.3f}"
+)
 
 _, ax = plt.subplots(figsize=(6.4, 4), layout="constrained")
 ax.plot(coldness, distances, "o", markersize=4, color=COLOURS[0], label="total variation from the limit")
@@ -131,10 +134,10 @@ tidy(ax)
 # %%
 # A lottery of seeds
 # ------------------
-# Two arms pay the same. The natural policy gradient is run 2000 times, with values that are estimated with noise of
-# deviation 0.1. Without temperature the logits of the two arms add up the noise, as a random walk: in the end most seeds
-# are sure of one of the arms, and it is chance which. With a temperature, old noise is forgotten, and the seeds agree. No
-# seed is wrong: both arms are optimal. But whoever compares two seeds finds different policies.
+# Two arms pay the same. The natural policy gradient is run from 2000 seeds, with values that are estimated with noise
+# of deviation 0.1. Without temperature the logits of the two arms add up the noise, as a random walk: in the end most
+# seeds are sure of one of the arms, and it is chance which. With a temperature, old noise is forgotten, and the seeds
+# agree. No seed is wrong: both arms are optimal. But whoever compares two seeds finds different policies.
 
 runs, steps, eta, noise = 2000, 2000, 1.0, 0.1
 _, axes = plt.subplots(1, 3, figsize=(9, 3.2), sharey=True, layout="constrained")
@@ -146,7 +149,9 @@ for ax, temperature in zip(axes, (0.0, 0.05, 0.5), strict=True):
         logits = keep * (logits + eta * noise * (rng.normal(size=runs) - rng.normal(size=runs)))
     first = 1 / (1 + np.exp(-logits))
     sure = np.mean((first < 0.1) | (first > 0.9))
-    print(f"temperature {temperature:4g}: deviation {first.std():.3f}, share of seeds that are sure of an arm {sure:.3f}")
+    print(
+        f"temperature {temperature:4g}: deviation {first.std():.3f}, share of seeds that are sure of an arm {sure:.3f}"
+    )
     ax.hist(first, bins=np.linspace(0, 1, 26), color=COLOURS[0])
     ax.set(title=f"temperature {temperature:g}", xlabel="probability of the first arm")
     tidy(ax)
@@ -154,5 +159,5 @@ axes[0].set_ylabel("seeds")
 
 # %%
 # **What this does not show.** The noise here has no bias and does not depend on the policy. Where arms that are pulled
-# more are known better, the lottery is another one. And at a temperature, a soft policy is not the optimal one: the first
-# figure shows what that costs.
+# more are known better, the lottery is another one. And at a temperature, a soft policy is not the optimal one: the
+# first figure shows what that costs.

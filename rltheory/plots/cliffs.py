@@ -60,7 +60,8 @@ def cliff_curve(
     >>> [text.get_text() for text in ax.texts]
     ['optimal', 'τ = 0.2']
     """
-    import matplotlib as mpl
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
 
     shifts = _increasing(changes, "changes")
     if shifts.size < 2:
@@ -80,7 +81,7 @@ def cliff_curve(
         if curve.size != shifts.size:
             raise ValueError(f"soft[{temperature:g}] has {curve.size} entries for {shifts.size} changes")
     ax = ax or new_axes()
-    colours = [mpl.colors.to_hex(colour) for colour in mpl.colormaps["plasma"](np.linspace(0.15, 0.8, len(curves)))]
+    colours = [to_hex(colour) for colour in colormaps["plasma"](np.linspace(0.15, 0.8, len(curves)))]
     for curve, colour in zip(curves, colours, strict=True):
         ax.plot(shifts, curve, color=colour, linewidth=1.8)
     ax.stairs(steps, [shifts[0], *jumps, shifts[-1]], baseline=None, color="black", linewidth=1.8)
@@ -135,6 +136,7 @@ def flip_map(
     >>> [text.get_text() for text in ax.texts]
     ['first', 'second']
     """
+    from matplotlib.colors import to_rgba
     from matplotlib.patches import Polygon, Rectangle
 
     left, right = _increasing(horizontal, "horizontal")
@@ -145,18 +147,20 @@ def flip_map(
     visible = {name: corners for name, corners in regions.items() if _areas(corners).sum() > least}
     if not visible:
         raise ValueError("no policy is optimal anywhere between the limits")
-    if radius is not None and rewards is None:
+    if rewards is None and radius is not None:
         raise ValueError(f"radius is {radius}; it needs the rewards around which it is drawn")
+    centre = None if rewards is None else float_array(rewards, "rewards", ndim=1)
+    side = 0.0 if radius is None else 2 * positive(radius, "radius")
     ax = ax or new_axes(width=5.4, height=4.8, equal=True)
     for (name, corners), colour in zip(visible.items(), cycle(COLOURS), strict=False):
-        ax.add_patch(Polygon(corners, facecolor=colour, alpha=0.3, linewidth=0))
-        ax.add_patch(Polygon(corners, fill=False, edgecolor=MUTED, linewidth=1))
-        ax.text(*_centroid(corners), name, ha="center", va="center", fontsize=10)
-    if rewards is not None:
-        ax.plot(*rewards, "o", color="black", markersize=4)
-        if radius is not None:
-            corner = np.asarray(rewards) - positive(radius, "radius")
-            ax.add_patch(Rectangle(corner, 2 * radius, 2 * radius, fill=False, edgecolor="black", linewidth=1.5))
+        ax.add_patch(Polygon(corners, facecolor=to_rgba(colour, 0.3), edgecolor=MUTED, linewidth=1))
+        x, y = _centroid(corners)
+        ax.text(x, y, name, ha="center", va="center", fontsize=10)
+    if centre is not None:
+        x, y = centre
+        ax.plot(x, y, "o", color="black", markersize=4)
+        square = (x - side / 2, y - side / 2), side, side
+        ax.add_patch(Rectangle(*square, fill=False, edgecolor="black", linewidth=1.5))
     ax.set_xlim(left, right)
     ax.set_ylim(low, high)
     ax.spines[["top", "right"]].set_visible(False)
