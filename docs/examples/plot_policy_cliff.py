@@ -51,7 +51,7 @@ soft = {temperature: [soft_probability(change, temperature) for change in change
 ends = [branches(change) for change in changes[[0, -1]]]
 sweep = weight_sweep(ends[0], [end.rewards for end in ends], discount)
 cliffs = changes[0] + sweep.breakpoints * (changes[-1] - changes[0])
-print("cliffs:", cliffs.round(12))
+print("cliffs:", *(f"{cliff:z.6f}" for cliff in cliffs))
 rl.plots.cliff_curve(
     changes,
     soft,
@@ -104,11 +104,11 @@ tidy(ax)
 # A map of optimal policies
 # -------------------------
 # Five rooms in a row, and a prize behind each end: x on the left, y on the right. A step to the left or to the right
-# costs nothing, but the future is discounted, by 0.7. Policies are written as the moves of the rooms. Each region is
+# costs nothing, but the future is discounted, by 0.75. Policies are written as the moves of the rooms. Each region is
 # where one of them is optimal, cut out by its gaps, which are linear in x and y. The square holds the prizes within the
 # radius of the dot, and touches the next region.
 
-rooms, patience = 5, 0.7
+rooms, patience = 5, 0.75
 laws = np.zeros((rooms + 1, 2, rooms + 1))
 for room in range(rooms):
     laws[room, 0, room - 1 if room else rooms] = 1
@@ -144,7 +144,7 @@ ax.set(xlabel="prize on the left, x", ylabel="prize on the right, y")
 # ------------------
 # Eight answers, of three tokens each. The reward that is used in training pays correct answers. What it leaves out: the
 # reader would also like to see the steps, which is worth 0.3 and needs the second token to be 1. All correct answers
-# tie in training, so nothing keeps a policy from the shortest way to the reward.
+# tie in training, so nothing keeps a policy from leaving the steps out.
 
 answers = ["".join(tokens) for tokens in product("01", repeat=3)]
 correct = np.array([True, False, True, True, False, False, True, False])
@@ -193,7 +193,7 @@ print(f"lost by 000 to 010: {loss:.12f}; visits times advantage: {visits * advan
 # wrong answer becomes optimal; that is sure below this radius, ties or not:
 
 bonus = hemicontinuity_radius(training, discount).radius
-print(f"a bonus up to {bonus:.4f} in each step pays for no wrong answer")
+print(f"a bonus below {bonus:.4f} in each step pays for no wrong answer")
 
 # %%
 # **What this does not show.** Everything here is exact, and the rewards are known. A learner that stops early, or that
