@@ -44,6 +44,7 @@ class RewardMixture:
 
     Examples
     --------
+    >>> from rltheory.problems import TabularMDP
     >>> mdp = TabularMDP([[[1, 0]], [[0, 1]]], [[0], [0]])
     >>> mixture = RewardMixture(mdp, [[1, 1], [0, 0]], [0.5, 0.5], [[1, 0], [0.5, 0.5]])
     >>> mixture.first_law, mixture.posterior[0].round(4)
