@@ -121,8 +121,9 @@ tidy(ax)
 # :math:`\beta = 1 - \tilde\eta \tau / (1 - \gamma)` of the old logarithms. Left, the distance of the logarithms from
 # the optimal ones, from the uniform policy on, and dotted the bound, with its factor
 # :math:`1 - \tilde\eta \tau = 1 - (1 - \beta)(1 - \gamma)`. Right, what is measured near the optimum: logarithms
-# contract by :math:`\beta` and values by :math:`\beta^2`, since values are stationary at the optimum. Whoever fits the
-# bound's factor to a run fits the wrong number.
+# contract by :math:`\beta` and values by :math:`\beta^2`, since values are stationary at the optimum. The other bound,
+# :math:`\gamma` for :math:`\beta \le \gamma`, is one on loss and divergence together, in the long run of the optimal
+# policy. Where :math:`\beta < \gamma`, runs are faster in the end than both.
 
 log_policy, policy_factor, value_factor = (
     theorems[f"entropy-npg/{name}"] for name in ("log-policy", "policy-factor", "value-factor")
@@ -143,9 +144,16 @@ for beta, colour in zip(betas, COLOURS, strict=False):
 left.set(yscale="log", ylim=(1e-10, 1e5), xlabel="iteration", ylabel="largest difference of a logarithm")
 left.legend(frameon=False)
 kept = np.linspace(0, 1, 101)
-for curve, name in ((kept, "β"), (kept**2, "β²"), (1 - (1 - kept) * (1 - discount), "1 − (1 − β)(1 − γ)")):
+guides = {
+    "β": (kept, 9),
+    "β²": (kept**2, 9),
+    "1 − (1 − β)(1 − γ)": (1 - (1 - kept) * (1 - discount), 11),
+    "γ": (np.where(kept <= discount, discount, np.nan), -8),
+}
+for name, (curve, up) in guides.items():
     right.plot(kept, curve, ":", color=MUTED)
-    right.annotate(name, (kept[40], curve[40]), xytext=(-6, 9), textcoords="offset points", ha="center", color=MUTED)
+    place = kept[40], curve[40]
+    right.annotate(name, place, (-6, up), textcoords="offset points", ha="center", va="center", color=MUTED)
 right.set(xlabel="β", ylabel="factor of an iteration")
 tidy(left)
 tidy(right)

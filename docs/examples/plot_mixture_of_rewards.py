@@ -68,6 +68,15 @@ print(f"domain by domain {by_domain:.12f}; with effective rewards {by_effective:
 signs = stream(0, "mixture example", "direction").choice([-1.0, 1.0], tree.choices)
 
 
+def soft_policy(process):
+    return np.exp(soft_policy_iteration(process, discount, temperature=temperature).log_policy)
+
+
+def variation(policies, others):
+    """Total variation between policies, in each state."""
+    return np.add.reduceat(np.abs(policies - others), tree.first_choice[:-1], axis=-1) / 2
+
+
 def changed(size):
     rewards = mixture.rewards.copy()
     rewards[0] += size * np.where(rewards[0] > 0, signs, 0.0)
@@ -78,8 +87,8 @@ sizes = np.linspace(-0.6, 0.6, 121)
 sweep = weight_sweep(tree, [changed(size).rewards for size in sizes[[0, -1]]], discount)
 cliffs = sizes[0] + sweep.breakpoints * (sizes[-1] - sizes[0])
 levels = np.array([returns(deterministic_policy(tree, made)) for made in sweep.made])
-log_policies = [soft_policy_iteration(changed(size), discount, temperature=temperature).log_policy for size in sizes]
-curves = np.array([returns(np.exp(log_policy)) for log_policy in log_policies])
+soft = np.array([soft_policy(changed(size)) for size in sizes])
+curves = np.array([returns(policy) for policy in soft])
 
 _, axes = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
 for k, (ax, name) in enumerate(zip(axes, domains, strict=True)):
@@ -88,6 +97,8 @@ for k, (ax, name) in enumerate(zip(axes, domains, strict=True)):
     )
     ax.set(title=name, xlabel="change of the safety reward")
     print(f"{name:12s} optimal policies earn {levels[:, k].min():.4f} to {levels[:, k].max():.4f}")
+steepest = variation(soft[1:], soft[:-1]).max() / (sizes[1] - sizes[0])
+print(f"steepest soft policy {steepest:.2f} in a unit of change; at most {1 / (2 * temperature * (1 - discount)):.0f}")
 
 # %%
 # The change reaches human values by the prompt that both domains share, and stops there: the general domain shares no
@@ -107,18 +118,13 @@ counts[:, prompts] = left
 fewer = RewardMixture.from_counts(tree, mixture.rewards, counts)
 same_shares = RewardMixture(tree, mixture.rewards, mixture.shares, fewer.prompts)
 
-
-def soft_policy(blend):
-    found = soft_policy_iteration(tree.with_rewards(effective_rewards(blend)), discount, temperature=temperature)
-    return np.exp(found.log_policy)
-
-
 kept = np.delete(np.arange(prompts.size), 2)
 _, ax = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
 for shift, (name, blend), colour in zip(
     (-0.2, 0.2), {"copies deleted": fewer, "shares of domains kept": same_shares}.items(), COLOURS, strict=False
 ):
-    moves = np.add.reduceat(np.abs(soft_policy(blend) - soft_policy(mixture)), tree.first_choice[:-1]) / 2
+    before, after = (soft_policy(tree.with_rewards(effective_rewards(pooled))) for pooled in (mixture, blend))
+    moves = variation(after, before)
     largest = np.array([moves[root == prompt].max() for prompt in prompts[kept]])
     ax.bar(kept + shift, largest, width=0.4, color=colour, label=name)
     print(f"{name:22s} movement at prompts {kept}: {largest.round(6)}")
