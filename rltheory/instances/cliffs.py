@@ -123,7 +123,8 @@ def tied_mdp(rng: np.random.Generator, states: int, actions: int, branching: int
 def outcome_tree(correct: Sequence[bool], actions: int = 2) -> SparseMDP:
     """Tree of `actions` branches at each node, which pays 1 on reaching a correct leaf and nothing on the way.
 
-    All ways to a correct leaf tie, so that there may be exponentially many optimal policies, in the number of nodes. Nodes are numbered from the root, level by level; leaves lead to an absorbing last state.
+    All ways to a correct leaf tie, so that there may be exponentially many optimal policies, in the number of nodes.
+    Nodes are numbered from the root, level by level; leaves lead to an absorbing last state.
 
     Parameters
     ----------
