@@ -80,7 +80,6 @@ GRADIENTS = gradients(OPTIMUM)
 RADIUS = (GRADIENTS @ R / np.abs(GRADIENTS).sum(axis=1)).min()
 # The reward that makes choice 1 as good as choice 0 in state 0, or the other way round.
 TIED = R + gaps(R) * np.array([1, 1, 0, 0, 0, 0])
-EPSILON = 0.5 * gaps(TIED)[2:].max() / H
 
 PERTURBED = PerturbedProcess(MDP, GAMMA, "restated", DIRECTION)
 STABLE = StableProcess(MDP, GAMMA, "restated", DIRECTION)
@@ -90,10 +89,6 @@ NOISY = NoisyProcess(MDP, GAMMA, "restated", noise=0.9)
 TIE = TiedProcess(MDP, GAMMA, "restated", among=np.array([0, 1]))
 SKEWED = TiedProcess(MDP, GAMMA, "restated", among=np.array([0, 1]), selection=[0.7, 0.3])
 SLACK = IncompleteReward(MDP, GAMMA, "restated", -DIRECTION, among=np.array([0, 1]))
-
-
-def sizes(trace):
-    return np.geomspace(1e-3, 1, 7)
 
 
 def moved(trace):
