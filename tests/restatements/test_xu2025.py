@@ -12,9 +12,10 @@ import pytest
 from rltheory import verify
 from rltheory.problems import TabularMDP
 from rltheory.simulation import stream
-from rltheory.theorems import xu2025, xu2025_cliffs, xu2025_stability
+from rltheory.theorems import xu2025, xu2025_cliffs, xu2025_incomplete, xu2025_stability
 from rltheory.theorems.xu2025 import PerturbedProcess
-from rltheory.theorems.xu2025_cliffs import IncompleteReward, TiedProcess
+from rltheory.theorems.xu2025_cliffs import TiedProcess
+from rltheory.theorems.xu2025_incomplete import IncompleteReward
 from rltheory.theorems.xu2025_stability import NoisyProcess, StableProcess, WeightedProcess
 from rltheory.theory import Existence, InExpectation, Status, Theorem
 
@@ -22,7 +23,7 @@ from rltheory.theory import Existence, InExpectation, Status, Theorem
 ABSOLUTE = 1e-8
 THEOREMS = {
     theorem.name: theorem
-    for module in (xu2025, xu2025_stability, xu2025_cliffs)
+    for module in (xu2025, xu2025_stability, xu2025_cliffs, xu2025_incomplete)
     for theorem in vars(module).values()
     if isinstance(theorem, Theorem)
 }
