@@ -71,6 +71,8 @@ class TiedProcess(PerturbedProcess):
 
     def _tie(self, choices: Indices) -> None:
         """Pay the choices what they lack. Values of states are as before, and so is what other choices lack."""
+        if not np.isin(choices, np.arange(self.mdp.choices)).all():
+            raise ValueError(f"among is {choices}; there are choices 0 to {self.mdp.choices - 1}")
         lacks = action_gaps(self.mdp, self.solved(self.mdp.rewards))[choices]
         if (lacks > self.rounding).any():
             rewards = self.mdp.rewards.copy()

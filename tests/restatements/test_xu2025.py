@@ -333,6 +333,7 @@ def test_ties_are_out_of_scope_of_the_radius():
         ),
         (lambda: NoisyProcess(MDP, GAMMA, noise=0), "noise is 0.0; it must be finite and > 0"),
         (lambda: TiedProcess(MDP, GAMMA, state=3), "state is 3; there are states 0 to 2"),
+        (lambda: TiedProcess(MDP, GAMMA, among=[0, 6]), r"among is \[0 6\]; there are choices 0 to 5"),
     ],
 )
 def test_wrong_settings_are_refused(make, message):
