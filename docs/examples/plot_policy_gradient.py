@@ -81,8 +81,8 @@ for name, (times, gaps, information) in studies.items():
 # %%
 # Steps are :math:`c / (t + t_0)`, with :math:`c = 2` and :math:`t_0 = 10`, chosen among some twenty pairs. N-PG-IGT is
 # quicker than its exponent, which is an upper bound. N-HARPG stays behind its own: the intervals end above
-# :math:`-1/2`. :math:`\tilde O` may hide logarithms, and a single :math:`\log T` would explain as much; these runs can't
-# tell. A tenth of the runs makes up a third of the final mean gap of N-HARPG.
+# :math:`-1/2`. :math:`\tilde O` may hide logarithms, and a single :math:`\log T` would explain as much; these runs do
+# not tell. A tenth of the runs makes up a third of the final mean gap of N-HARPG.
 #
 # With :math:`c = 8` and :math:`t_0 = 2` the first steps have length 4: softmax policies are sure of some choice before
 # they know which, :math:`\mu` is lost, and the gap freezes. What the exponents assume does not hold then.
