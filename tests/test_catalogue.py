@@ -1,5 +1,6 @@
 """What holds for every theorem, found by walking."""
 
+import json
 import re
 from dataclasses import replace
 from itertools import chain
@@ -45,6 +46,12 @@ def test_theorem_holds_with_bite(theorem, verdicts):
         assert any(verdict.fit.high >= rate - 1e-3 * abs(rate) for verdict, rate in zip(fits, quickest, strict=True)), (
             "no setting is as slow as stated"
         )
+
+
+@pytest.mark.parametrize("theorem", THEOREMS, ids=lambda theorem: theorem.name)
+def test_settings_can_be_written_to_a_file(theorem, verdicts):
+    for verdict in verdicts[theorem.name]:
+        assert json.loads(json.dumps(verdict.parameters)) == verdict.parameters
 
 
 @pytest.mark.parametrize("name", sorted(SHARP))

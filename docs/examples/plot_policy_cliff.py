@@ -169,8 +169,10 @@ def worth(rewards, answer):
 
 paid, unpaid = (np.array([worth(rewards, answer) for answer in answers]) for rewards in (training.rewards, missing))
 _, ax = plt.subplots(figsize=(6.4, 3.4), layout="constrained")
-ax.bar(answers, paid, color=COLOURS[0], label="paid in training")
-ax.bar(answers, unpaid, bottom=paid, color=COLOURS[4], label="left out")
+places = np.arange(len(answers))
+ax.bar(places, paid, color=COLOURS[0], label="paid in training")
+ax.bar(places, unpaid, bottom=paid, color=COLOURS[4], label="left out")
+ax.set_xticks(places, answers)
 ax.set(xlabel="answer", ylabel="discounted reward")
 ax.legend(frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1))
 tidy(ax)

@@ -79,10 +79,10 @@ for name, (times, gaps, information) in studies.items():
     print(f"{name:36s} {slope}  {gap[0]:8.4f} {gap[1]:8.4f}  {mu[0]:9.2g} {mu[1]:8.2g}")
 
 # %%
-# Steps are :math:`c / (t + t_0)`, with :math:`c = 2` and :math:`t_0 = 10`. The exponents are upper bounds, and N-PG-IGT
-# is quicker than its own in both classes. N-HARPG keeps to its exponent where the information stays as it was, with
-# Gaussian policies: -1/2 lies in the interval. With softmax policies it falls behind: :math:`\mu` sinks to less than a
-# twentieth, and some runs stall where they have lost information. So much does the assumption on it matter.
+# Steps are :math:`c / (t + t_0)`, with :math:`c = 2` and :math:`t_0 = 10`, chosen among some twenty pairs. The
+# exponents are upper bounds, and N-PG-IGT is quicker than its own in both classes. N-HARPG keeps to its exponent with
+# Gaussian policies: -1/2 lies in the interval. With softmax policies it stays behind. There :math:`\mu` has no positive
+# lower bound, so that nothing is promised.
 #
 # With :math:`c = 8` and :math:`t_0 = 2` the first steps have length 4: softmax policies are sure of some choice before
 # they know which, :math:`\mu` is lost, and the gap freezes. What the exponents assume does not hold then.

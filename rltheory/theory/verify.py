@@ -363,17 +363,21 @@ def _hypotheses(case: _Case) -> dict[str, str]:
 
 def _parameters(setting: Any) -> Mapping[str, Any]:
     """Numbers and strings of a setting as they are, arrays as lists, problems by name and digest."""
-    if not is_dataclass(setting):
-        return {}
-    described: dict[str, Any] = {}
-    for part in fields(setting):
-        value = getattr(setting, part.name)
-        if hasattr(value, "digest"):
-            value = {"title": str(value), "digest": value.digest}
-        elif isinstance(value, np.ndarray):
-            value = value.tolist()
-        described[part.name] = value
-    return described
+    return (
+        {part.name: _described(getattr(setting, part.name)) for part in fields(setting)}
+        if is_dataclass(setting)
+        else {}
+    )
+
+
+def _described(value: Any) -> Any:
+    if hasattr(value, "digest"):
+        return {"title": str(value), "digest": value.digest}
+    if is_dataclass(value):
+        return _parameters(value)
+    if isinstance(value, tuple):
+        return [_described(part) for part in value]
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
 @contextmanager
