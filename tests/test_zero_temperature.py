@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rltheory.instances import dead_end_or_options, fork, river_swim
+from rltheory.instances import dead_end_or_options, river_swim, two_branches
 from rltheory.problems import SparseMDP, TabularMDP
 from rltheory.solvers import optimal_choices, soft_value_iteration, zero_temperature_limit
 from tests.exact_mdps import exact, exact_laws, mdps, state_choices
@@ -88,10 +88,10 @@ def test_slope_error_of_a_bandit_is_its_distance():
 
 
 def test_choices_that_lose_less_than_can_be_told_count_as_optimal():
-    found = optimal_choices(fork((1.0, 1.0 + 1e-15)), 0.9)
+    found = optimal_choices(two_branches(1.0, 1.0 + 1e-15), 0.9)
     assert found.optimal.all()
     assert math.isinf(found.least_gap)
-    found = optimal_choices(fork((1.0, 1.0 + 1e-9)), 0.9, accuracy=1e-12)
+    found = optimal_choices(two_branches(1.0, 1.0 + 1e-9), 0.9, accuracy=1e-12)
     np.testing.assert_array_equal(found.optimal, [False, True, True, True])
     assert found.least_gap == pytest.approx(9e-9, rel=1e-4)
 
@@ -109,13 +109,13 @@ def test_choices_that_lose_less_than_can_be_told_count_as_optimal():
 )
 def test_bad_input_of_the_limit(arguments, error, message):
     with pytest.raises(error, match=message):
-        zero_temperature_limit(fork((1.0, 2.0)), **{"discount": 0.5, **arguments})
+        zero_temperature_limit(two_branches(1.0, 2.0), **{"discount": 0.5, **arguments})
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, math.inf])
 def test_bad_temperature(temperature):
     with pytest.raises(ValueError, match="temperature is"):
-        zero_temperature_limit(fork(), 0.5).slope_error(temperature)
+        zero_temperature_limit(two_branches(0.0, 0.0), 0.5).slope_error(temperature)
 
 
 @given(data=st.data(), mdp=mdps())
@@ -153,7 +153,3 @@ def test_bad_instances():
         dead_end_or_options(1)
     with pytest.raises(ValueError, match=r"pay is -1.0; it must be finite and >= 0"):
         dead_end_or_options(2, pay=-1)
-    with pytest.raises(ValueError, match=r"rewards\[0\] is inf"):
-        fork([math.inf, 0])
-    with pytest.raises(ValueError, match="rewards is empty; a fork has one branch at least"):
-        fork([])

@@ -7,6 +7,7 @@ tells of it is in the prompt, by Bayes' rule: :math:`w_k(s_0) = p_k D_k(s_0) / \
 
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import blake2b
 from typing import Self
 
 import numpy as np
@@ -89,6 +90,14 @@ class RewardMixture:
 
     def __str__(self) -> str:
         return f"{self.mdp}, {len(self.shares)} classes"
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the process and the numbers, by which a stored result can name the mixture."""
+        digest = blake2b(self.mdp.digest.encode(), digest_size=16)
+        for array in (self.rewards, self.shares, self.prompts):
+            digest.update(array.tobytes())
+        return digest.hexdigest()
 
     @cached_property
     def first_law(self) -> Vector:

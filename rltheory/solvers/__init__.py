@@ -141,7 +141,7 @@ from rltheory.solvers.stability import (
     optimality_margins,
     stability_radius,
 )
-from rltheory.solvers.weight_sweep import (
+from rltheory.solvers.weight_sweeps import (
     WeightSweep,
     weight_sweep,
 )

@@ -101,13 +101,14 @@ class MixtureSetting:
 
 
 def change(s: MixtureSetting, rng: np.random.Generator) -> Trace:
-    """Draw other rewards and other weights: at first a constant more for all, then signs and corners."""
+    """Draw other rewards and other weights: at first a constant more, then more and less in turns, then random signs."""
     mixture, classes = s.mixture, len(s.mixture.shares)
     base = mixture.effective_rewards(mixture.posterior)
     soft_base = s.soft_policy(base, s.temperature)
+    turns = np.broadcast_to((-1.0) ** np.arange(mixture.mdp.choices), mixture.rewards.shape)
     rows = []
     for draw in range(DRAWS):
-        signs = rng.choice([-1.0, 1.0], mixture.rewards.shape) if draw else np.ones(mixture.rewards.shape)
+        signs = turns**draw if draw < 2 else rng.choice([-1.0, 1.0], mixture.rewards.shape)
         change = signs * 0.5**draw
         one = np.where(np.arange(classes)[:, None] == draw % classes, change, 0.0)
         corners = np.eye(classes)[rng.integers(0, classes, mixture.mdp.states)].T

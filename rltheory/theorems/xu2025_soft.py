@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rltheory.arrays import UNIT_ROUNDOFF, Array, Vector, count, first_index, float_array, frozen, positive
-from rltheory.instances import chain, dead_end_or_options, fork, garnet, machine_replacement, river_swim
+from rltheory.instances import chain, dead_end_or_options, garnet, machine_replacement, river_swim, two_branches
 from rltheory.measures import kl
 from rltheory.problems import MDP, TabularMDP, deterministic_policy
 from rltheory.problems.policies import checked_policy
@@ -352,7 +352,7 @@ def tied_garnet() -> MDP:
 
 def grid() -> Iterator[SoftProcess]:
     """The sharp cases, and processes of other kinds with random perturbations."""
-    tie = fork()
+    tie = two_branches(0.0, 0.0)
     yield SoftProcess(tie.with_rewards(-OPPOSED / 2), 0.9, "centred", 5.0, OPPOSED)
     yield SoftProcess(tie, 0.9, "a tie", 1.0, OPPOSED / 10)
     yield SoftProcess(tie, 0.9, "a tie", 1.0, OPPOSED / 10, [0.2, 0.8, 1.0, 1.0])
@@ -368,7 +368,7 @@ def grid() -> Iterator[SoftProcess]:
 
 def small_changes() -> Iterator[SoftProcess]:
     """Perturbations so small that rates show, and ties of which the wrong side is taken."""
-    tie = fork()
+    tie = two_branches(0.0, 0.0)
     yield SoftProcess(tie, 0.9, "a tie", 1.0, OPPOSED / 20)
     yield SoftProcess(tie, 0.0, "a tie", 1.0, OPPOSED / 20)
     mdp = tied_garnet()
@@ -396,7 +396,7 @@ def cooling_grid() -> Iterator[SoftProcess]:
     indifferent = garnet(stream(0, "soft policy", "indifferent"), 6, 3, 2)
     yield SoftProcess(indifferent.with_rewards(np.zeros(18)), 0.9, "no rewards", 1.0)
     yield SoftProcess(dead_end_or_options(3), 0.9, "all choices tie", 1.0, np.linspace(-0.1, 0.1, 6))
-    yield SoftProcess(fork((1.0, 1.2)), 0.5, "", 1.0, OPPOSED / 20)
+    yield SoftProcess(two_branches(1.0, 1.2), 0.5, "", 1.0, OPPOSED / 20)
     mdp = river_swim(4)
     yield SoftProcess(mdp, 0.9, "random perturbation", 0.5, random_change(mdp, "river") / 50)
     mdp = machine_replacement(4)
@@ -410,7 +410,7 @@ def limit_grid() -> Iterator[SoftProcess]:
     yield SoftProcess(worse, 0.9, "options of different worth", 0.1, reference=[0.7, 0.3, 1.0, 0.2, 0.5, 0.3])
     yield SoftProcess(tied_garnet(), 0.8, "ties by design", 1.0)
     yield SoftProcess(tied_garnet(), 0.8, "ties by design", 1.0, reference=random_reference("ties", 6))
-    yield SoftProcess(fork((1.0, 2.0)), 0.5, temperature=1.0)
+    yield SoftProcess(two_branches(1.0, 2.0), 0.5, temperature=1.0)
     yield SoftProcess(TabularMDP([[[1], [1], [1]]], [[1, 1, 0.7]]), 0.0, "a bandit", 0.3)
 
 
@@ -435,14 +435,14 @@ def futures_of_unequal_entropy() -> Iterator[SoftProcess]:
 
 def ties() -> Iterator[SoftProcess]:
     """Forks whose branches pay the same."""
-    yield from (SoftProcess(fork(), discount, "a tie", 1.0, OPPOSED) for discount in (0.5, 0.9))
+    yield from (SoftProcess(two_branches(0.0, 0.0), discount, "a tie", 1.0, OPPOSED) for discount in (0.5, 0.9))
 
 
 def forks() -> Iterator[SoftProcess]:
     """Forks of two branches, from a tie to clear decisions."""
-    yield SoftProcess(fork(), 0.9, "a tie", 1.0, OPPOSED)
-    yield SoftProcess(fork((1.0, 0.0)), 0.5, "", 0.1, OPPOSED)
-    yield SoftProcess(fork((1.0, 1.01)), 0.99, "", 1.0, [0.0, 0.0, 0.1, 0.0])
+    yield SoftProcess(two_branches(0.0, 0.0), 0.9, "a tie", 1.0, OPPOSED)
+    yield SoftProcess(two_branches(1.0, 0.0), 0.5, "", 0.1, OPPOSED)
+    yield SoftProcess(two_branches(1.0, 1.01), 0.99, "", 1.0, [0.0, 0.0, 0.1, 0.0])
 
 
 def any_setting(*, with_reference: bool = True, highest_discount: float = 0.9) -> "SearchStrategy[SoftProcess]":
@@ -875,7 +875,7 @@ LIMITS_DO_NOT_COMMUTE = derived(
     symbols="$\\pi_\\tau$: the soft policy for rewards $r + \\delta$, where $a_1, a_2$ tie for $r$, and $\\delta$ favours $a_2$; "
     "along $\\tau = \\tau_0 \\varepsilon^{1/2}$ and $\\tau = \\tau_0 \\varepsilon^2$, as $\\delta = 4^{-k} \\delta_0 = \\varepsilon \\delta_0$",
     kind=Existence(),
-    hypotheses={"a fork of two branches that pay the same": lambda s: s.mdp == fork()},
+    hypotheses={"a fork of two branches that pay the same": lambda s: s.mdp == two_branches(0.0, 0.0)},
     run=approach_a_tie,
     measured=ends_differently,
     bound=lambda s, trace: np.ones(trace.times.size),
@@ -891,7 +891,9 @@ SIGMOID = derived(
     symbols="$a_i$: the action that leads to the absorbing state $s_i$; $r$: the perturbed rewards",
     kind=Identity(rounding=lambda s: s.log_rounding(s.temperature)),
     hypotheses={
-        "a fork of two absorbing states": lambda s: s.mdp.with_rewards(np.zeros(s.mdp.choices)) == fork(),
+        "a fork of two absorbing states": lambda s: (
+            s.mdp.with_rewards(np.zeros(s.mdp.choices)) == two_branches(0.0, 0.0)
+        ),
         "no reference, $\\mu = 1$": lambda s: s.reference is None,
     },
     run=perturb,

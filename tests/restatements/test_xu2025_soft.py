@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rltheory import verify
-from rltheory.instances import fork
+from rltheory.instances import two_branches
 from rltheory.problems import TabularMDP
 from rltheory.simulation import stream
 from rltheory.theorems import xu2025_soft
@@ -43,8 +43,8 @@ SETTINGS = {
     "arbitrary": SoftProcess(arbitrary(), 0.7, "", 0.5, CHANGE, coolings=4),
     "arbitrary, reference": SoftProcess(arbitrary(), 0.7, "", 0.5, CHANGE, REFERENCE, coolings=4),
     "bandit": SoftProcess(TabularMDP(np.ones((1, 3, 1)), [[1, 0.5, 0]]), 0.0, "", 0.3, [0, 0.1, 0.2], coolings=4),
-    "tied fork": SoftProcess(fork(), 0.6, "", 0.5, [0.0, 0.1, 0.0, 0.3], coolings=4),
-    "fork": SoftProcess(fork((1.0, 1.1)), 0.6, "", 0.3, [0.1, 0.0, -0.3, 0.2], coolings=4),
+    "tied fork": SoftProcess(two_branches(0.0, 0.0), 0.6, "", 0.5, [0.0, 0.1, 0.0, 0.3], coolings=4),
+    "fork": SoftProcess(two_branches(1.0, 1.1), 0.6, "", 0.3, [0.1, 0.0, -0.3, 0.2], coolings=4),
 }
 
 

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rltheory.instances import forgetful_mixture, fork, garnet, opposed_bandit, prompt_tree, river_swim
+from rltheory import find, verify
+from rltheory.instances import forgetful_mixture, garnet, opposed_bandit, prompt_tree, river_swim, two_branches
 from rltheory.problems import RewardMixture, SparseMDP, TabularMDP
+from rltheory.report import write_report
 from rltheory.simulation import stream
 from rltheory.solvers import discounted_values, policy_iteration, weight_sweep
 from tests.exact_mdps import exact, mdps, state_choices
@@ -94,7 +96,7 @@ def test_breakpoint_of_an_opposed_bandit(form):
 
 def test_ties_at_the_start_are_broken_for_what_comes():
     """The first reward is indifferent, the second is not: there is no breakpoint, but the right policy at once."""
-    sweep = weight_sweep(fork(), [[0, 0, 0, 0], [0, 0, 1, 2]], 0.5)
+    sweep = weight_sweep(two_branches(0.0, 0.0), [[0, 0, 0, 0], [0, 0, 1, 2]], 0.5)
     assert sweep.breakpoints.size == 0
     np.testing.assert_array_equal(sweep.made, [[1, 2, 3]])
     np.testing.assert_allclose(sweep.values([0.5]), [[1, 1, 2]])
@@ -112,11 +114,11 @@ def test_ties_at_the_start_are_broken_for_what_comes():
 )
 def test_bad_sweeps(rewards, discount, message):
     with pytest.raises(ValueError, match=message):
-        weight_sweep(fork(), rewards, discount)
+        weight_sweep(two_branches(0.0, 0.0), rewards, discount)
 
 
 def test_bad_weights_of_a_sweep():
-    sweep = weight_sweep(fork(), np.zeros((2, 4)), 0.5)
+    sweep = weight_sweep(two_branches(0.0, 0.0), np.zeros((2, 4)), 0.5)
     with pytest.raises(ValueError, match=r"weights lie in \[-1, 2\]; they must lie in \[0, 1\]"):
         sweep.values([-1, 2])
 
@@ -217,3 +219,23 @@ def test_tabular_form_is_kept_apart_from_names():
     mdp = TabularMDP([[[0, 1]], [[0, 1]]], [[0], [0]], state_names=("question", "end"))
     mixture = RewardMixture(mdp, [[1, 0]], [1.0], [[1, 0]])
     assert mixture.remembering.state_names == ("question: question", "question: end")
+
+
+def test_mixtures_are_told_apart_by_their_digests():
+    mdp, rewards = river_swim(2), np.zeros((2, 4))
+    first, second = ([0.5, 0.5], [0.25, 0.75])
+    digests = {
+        RewardMixture(process, paid, shares, prompts).digest
+        for process in (mdp, river_swim(3))
+        for paid in (np.zeros((2, process.choices)), np.ones((2, process.choices)))
+        for shares in (first, second)
+        for prompts in (np.eye(2, process.states), np.eye(2, process.states)[::-1])
+    }
+    assert len(digests) == 16
+    assert RewardMixture(mdp, rewards, first, np.eye(2)).digest == RewardMixture(mdp, rewards, first, np.eye(2)).digest
+
+
+def test_verdicts_on_mixtures_make_a_page(tmp_path):
+    (theorem,) = find("reward-mixture/aggregation")
+    page = write_report(verify(theorem), tmp_path)
+    assert "two prompts, one question" in page.read_text(encoding="utf-8")
