@@ -99,8 +99,7 @@ class EntropyRun(PolicyRun):
         divergences = np.stack(
             [expected_kl(self, state, log_policies, self.log_optimum[None]) for state in states], axis=-1
         )
-        right = self.temperature * divergences[..., None]
-        return np.asarray(np.linalg.solve(self.systems(np.exp(log_policies)), right)[..., 0])
+        return self.summed_up(np.exp(log_policies), self.temperature * divergences)
 
     def log_distances(self, log_policies: Matrix) -> Array:
         """Largest difference of a log-probability from the optimal one, shape (T,)."""

@@ -110,13 +110,18 @@ class PolicyRun(DiscountedProcess):
         first = np.full((len(policies), self.mdp.states, 1), (1 - self.discount) / self.mdp.states)
         return np.asarray(np.linalg.solve(self.systems(policies).transpose(0, 2, 1), first)[..., 0])
 
+    def summed_up(self, policies: Matrix, numbers: Array) -> Matrix:
+        """Discounted sums of numbers >= 0 of the states along the policies, shape (T, S)."""
+        sums = np.linalg.solve(self.systems(policies), numbers[..., None])[..., 0]
+        # Elimination may leave a rounding error below 0.
+        return np.asarray(np.maximum(sums, 0.0))
+
     def losses(self, policies: Matrix) -> Matrix:
         r"""What policies lose, :math:`V^* - V^\pi`, shape (T, S).
 
         They solve :math:`x = \sum_c \pi(c)\,(V^*(s) - Q^*(c)) + \gamma P_\pi x`, in which nothing cancels.
         """
-        right = self.by_state(policies * self.gaps)[..., None]
-        return np.asarray(np.linalg.solve(self.systems(policies), right)[..., 0])
+        return self.summed_up(policies, self.by_state(policies * self.gaps))
 
 
 def expected_kl(s: PolicyRun, weights: Array, log_p: Array, log_q: Array) -> Array:
