@@ -5,6 +5,7 @@ from rltheory.algorithms.adahedge import adahedge
 from rltheory.algorithms.batched import batched_magnetic_mirror_descent, batched_nash_mirror_prox
 from rltheory.algorithms.contextual import play_contexts
 from rltheory.algorithms.direct_nash_optimization import direct_nash_optimization
+from rltheory.algorithms.gorp import gorp
 from rltheory.algorithms.hedge import hedge
 from rltheory.algorithms.history_hedge import history_hedge
 from rltheory.algorithms.inpo import inpo
@@ -20,6 +21,7 @@ from rltheory.algorithms.regret_matching import predictive_regret_matching_plus,
 from rltheory.algorithms.sampled_mirror_descent import sampled_hedge, sampled_magnetic_mirror_descent
 from rltheory.algorithms.sampled_nash_mirror_prox import sampled_nash_mirror_prox
 from rltheory.algorithms.self_play_gradient import self_play_gradient
+from rltheory.algorithms.sqirl import by_regressor, cell_means, least_squares, sqirl
 from rltheory.algorithms.value_iteration import value_iteration
 
 __all__ = [
@@ -27,11 +29,15 @@ __all__ = [
     "adahedge",
     "batched_magnetic_mirror_descent",
     "batched_nash_mirror_prox",
+    "by_regressor",
+    "cell_means",
     "direct_nash_optimization",
+    "gorp",
     "hedge",
     "history_hedge",
     "inpo",
     "inpo_regression",
+    "least_squares",
     "magnetic_mirror_descent",
     "magnetic_preference_optimization",
     "nash_md",
@@ -47,5 +53,6 @@ __all__ = [
     "sampled_magnetic_mirror_descent",
     "sampled_nash_mirror_prox",
     "self_play_gradient",
+    "sqirl",
     "value_iteration",
 ]

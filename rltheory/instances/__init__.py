@@ -1,5 +1,11 @@
 """Instances: games from the literature, random families, and recorded preferences."""
 
+from rltheory.instances.effective_horizon import (
+    alternating_depths,
+    lucky_arms,
+    random_deterministic,
+    random_episodes,
+)
 from rltheory.instances.mdps import (
     MOVES,
     chain,
@@ -42,6 +48,7 @@ from rltheory.instances.recorded import (
 __all__ = [
     "MOVES",
     "additive",
+    "alternating_depths",
     "block_game",
     "bradley_terry",
     "chain",
@@ -55,10 +62,13 @@ __all__ = [
     "grid_world",
     "inventory",
     "low_rank",
+    "lucky_arms",
     "machine_replacement",
     "nash_md_population",
     "planted_reference",
     "planted_winner",
+    "random_deterministic",
+    "random_episodes",
     "random_game",
     "random_linear_mdp",
     "random_tournament",

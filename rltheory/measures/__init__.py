@@ -17,6 +17,7 @@ from rltheory.measures.mdps import (
     finite_horizon_suboptimality,
     performance_difference,
     performance_difference_reversed,
+    plan_loss,
     suboptimality,
 )
 from rltheory.simplex import span
@@ -36,6 +37,7 @@ __all__ = [
     "l1",
     "performance_difference",
     "performance_difference_reversed",
+    "plan_loss",
     "regularized_exploitability",
     "span",
     "suboptimality",
