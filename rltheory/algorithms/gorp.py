@@ -18,6 +18,7 @@ import numpy as np
 from rltheory.arrays import Matrix, Vector, count
 from rltheory.jit import kernel
 from rltheory.problems import FiniteHorizonMDP
+from rltheory.problems.certainty import sure_start, sure_successors
 from rltheory.problems.mdp import Indices
 from rltheory.trace import Trace
 
@@ -100,45 +101,6 @@ def _run(
             states[0] = successors[stage * stride + best]
 
 
-def sure_start(problem: FiniteHorizonMDP) -> int:
-    """State in which a process starts.
-
-    Raises
-    ------
-    ValueError
-        If the first state is left to chance.
-    """
-    starts = np.flatnonzero(problem.initial)
-    if starts.size != 1:
-        raise ValueError(f"the process may start in {starts.size} states; it must start in one")
-    return int(starts[0])
-
-
-def sure_successors(problem: FiniteHorizonMDP) -> Indices:
-    """State to which each choice leads, those of all stages one after the other, or of one if they share their laws.
-
-    Raises
-    ------
-    ValueError
-        If a choice may lead to several states. The message names it.
-    """
-    from scipy.sparse import csr_array
-
-    found = []
-    for stage, mdp in enumerate(problem.stages if problem.stride else problem.stages[:1]):
-        laws = csr_array(mdp.transition_matrix, copy=True)
-        laws.eliminate_zeros()
-        numbers = np.diff(laws.indptr)
-        if (numbers != 1).any():
-            choice = int(np.argmax(numbers != 1))
-            raise ValueError(
-                f"choice {choice} of stages[{stage}] may lead to {numbers[choice]} states; "
-                "each choice must lead to one, as in a deterministic process"
-            )
-        found.append(laws.indices.astype(np.int64))
-    return np.concatenate(found)
-
-
 def gorp(
     problem: FiniteHorizonMDP, *, depth: int, episodes: int, rng: np.random.Generator, replicates: int = 1
 ) -> Trace:
@@ -183,7 +145,7 @@ def gorp(
     """
     depth, episodes = count(depth, "depth", at_least=1), count(episodes, "episodes", at_least=1)
     replicates = count(replicates, "replicates", at_least=1)
-    start, successors = sure_start(problem), sure_successors(problem)
+    start, successors = sure_start(problem), sure_successors(problem).ravel()
     shape = (problem.horizon, replicates)
     made, earned, spent = np.empty(shape, np.int64), np.empty(shape), np.empty(shape, np.int64)
     arrays = problem.arrays

@@ -10,7 +10,7 @@ from rltheory.problems import FiniteHorizonMDP, SparseMDP
 __all__ = ["alternating_depths", "lucky_arms", "random_deterministic", "random_episodes"]
 
 
-def _from_table(successors: ArrayLike, rewards: ArrayLike, horizon: int, title: str) -> FiniteHorizonMDP:
+def from_table(successors: ArrayLike, rewards: ArrayLike, horizon: int, title: str) -> FiniteHorizonMDP:
     """Process that starts in state 0, and whose actions lead to one state each; both tables of shape (S, A)."""
     table, means = np.asarray(successors), np.asarray(rewards, dtype=np.float64)
     states, actions = table.shape
@@ -39,7 +39,7 @@ def alternating_depths() -> FiniteHorizonMDP:
     <FiniteHorizonMDP alternating depths: 5 stages, 4 states, 8 choices>
     """
     successors = [[2, 3], [2, 2], [1, 0], [0, 2]]
-    return _from_table(successors, [[3, 2], [0, 4], [3, 2], [1, 4]], 5, "alternating depths")
+    return from_table(successors, [[3, 2], [0, 4], [3, 2], [1, 4]], 5, "alternating depths")
 
 
 def lucky_arms(horizon: int = 60, actions: int = 300) -> FiniteHorizonMDP:
@@ -72,7 +72,7 @@ def lucky_arms(horizon: int = 60, actions: int = 300) -> FiniteHorizonMDP:
     successors[doors, 0] = prizes
     rewards[chain, 0] = 2
     rewards[prizes, 0] = 2 * (horizon - np.arange(lotteries)) - 1
-    return _from_table(successors, rewards, horizon, f"lucky arms, {actions} actions")
+    return from_table(successors, rewards, horizon, f"lucky arms, {actions} actions")
 
 
 def random_deterministic(
@@ -87,7 +87,7 @@ def random_deterministic(
     """
     shape = count(states, "states", at_least=1), count(actions, "actions", at_least=1)
     rewards = rng.integers(0, count(highest_reward, "highest_reward") + 1, shape)
-    return _from_table(rng.integers(0, states, shape), rewards, horizon, "random, deterministic")
+    return from_table(rng.integers(0, states, shape), rewards, horizon, "random, deterministic")
 
 
 def random_episodes(

@@ -20,6 +20,7 @@ from rltheory.measures.mdps import (
     plan_loss,
     suboptimality,
 )
+from rltheory.measures.planning import gorp_failure_probability
 from rltheory.simplex import span
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "exploitability",
     "finite_horizon_regret",
     "finite_horizon_suboptimality",
+    "gorp_failure_probability",
     "kl",
     "l1",
     "performance_difference",

@@ -54,12 +54,6 @@ class Lookahead:
         return int(np.diff(self.problem.stages[0].first_choice).max())
 
     @cached_property
-    def laws(self) -> Array:
-        """Transition laws, shape (H, C, S)."""
-        matrices = (mdp.transition_matrix for mdp in self.problem.stages)
-        return np.array([matrix if isinstance(matrix, np.ndarray) else matrix.toarray() for matrix in matrices])
-
-    @cached_property
     def rewards(self) -> Matrix:
         """Rewards of the choices, shape (H, C)."""
         return np.array([mdp.rewards for mdp in self.problem.stages])
@@ -92,7 +86,8 @@ class Lookahead:
         values = [random]
         for _ in range(self.depth - 1):
             ahead = np.vstack([self.best(values[-1])[1:], np.zeros(self.problem.states)])
-            values.append(self.rewards + np.einsum("hcs,hs->hc", self.laws, ahead))
+            backed_up = [mdp.transition_matrix @ v for mdp, v in zip(self.problem.stages, ahead, strict=True)]
+            values.append(self.rewards + np.array(backed_up))
         return np.array(values)
 
     @property
@@ -131,7 +126,7 @@ class Lookahead:
         reached[0] = self.problem.initial > 0
         for stage in range(self.horizon - 1):
             chosen = taken[stage] & reached[stage, owner]
-            reached[stage + 1] = (self.laws[stage, chosen] > 0).any(axis=0)
+            reached[stage + 1] = chosen.astype(np.float64) @ self.problem.stages[stage].transition_matrix > 0
         return reached
 
     @property
