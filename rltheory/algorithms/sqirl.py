@@ -278,4 +278,3 @@ def sqirl(
         "episodes": (("time",), spent),
     }
     return Trace("SQIRL", np.arange(problem.horizon), named, clock="stage")
-

@@ -68,7 +68,9 @@ class _Race:
         rewards = np.array([mdp.rewards for mdp in problem.stages])
         if (rewards != np.rint(rewards)).any():
             stage, choice = first_index(rewards != np.rint(rewards))
-            raise ValueError(f"the reward of choice {choice} of stages[{stage}] is {rewards[stage, choice]}; it must be an integer")
+            raise ValueError(
+                f"the reward of choice {choice} of stages[{stage}] is {rewards[stage, choice]}; it must be an integer"
+            )
         # Less the smallest reward, all returns from a stage on are less by the same.
         self.earned = (rewards - rewards.min()).astype(np.int64)
         self._laws: dict[tuple[int, int], Vector] = {}

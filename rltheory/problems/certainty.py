@@ -59,7 +59,9 @@ def is_sure(problem: FiniteHorizonMDP) -> bool:
     return True
 
 
-def plans(problem: FiniteHorizonMDP, successors: Indices, stage: int, state: int, length: int) -> Iterator[tuple[int, ...]]:
+def plans(
+    problem: FiniteHorizonMDP, successors: Indices, stage: int, state: int, length: int
+) -> Iterator[tuple[int, ...]]:
     """Sequences of that many choices from a state and stage on, in lexical order, given where choices lead.
 
     Examples

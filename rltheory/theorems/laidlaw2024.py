@@ -211,16 +211,18 @@ PROCESS = {
     "finitely many states, and finitely many actions in each": BY_CONSTRUCTION,
     "$r \\ge 0$, and no episode returns more than 1": lambda s: s.is_bounded,
 }
-GAP = {"at each safe state the best choice looks better than every suboptimal one": lambda s: s.has_gap and s.gap < np.inf}
+GAP = {
+    "at each safe state the best choice looks better than every suboptimal one": lambda s: s.has_gap and s.gap < np.inf
+}
 MEANS = {"regressions are means of each choice, 0 where there is none, with fresh episodes": lambda s: not s.constant}
 SYMBOLS = (
     "$\\hat Q_h$: the estimate to which the policy of stage $h$ is greedy; $Q^k$: the values of random play after $k - 1$ "
     "steps of value iteration; $A$: the largest number of actions"
 )
-NORM = "; $\\|\\cdot\\|_t$: the root of the mean square where SQIRL makes choices at stage $t$ while it decides stage $h$"
-LOSS = (
-    "; $\\hat\\pi_h$: the policy found up to stage $h$ and an optimal one afterwards; $\\Delta$: the smallest gap of a safe state"
+NORM = (
+    "; $\\|\\cdot\\|_t$: the root of the mean square where SQIRL makes choices at stage $t$ while it decides stage $h$"
 )
+LOSS = "; $\\hat\\pi_h$: the policy found up to stage $h$ and an optimal one afterwards; $\\Delta$: the smallest gap of a safe state"
 CELLS = (
     "; $n$: the largest number of choices that can be reached at a stage; $m$: episodes of each regression; "
     "$g = 1 + \\sqrt A + \\dots + \\sqrt{A}^{\\,k - 1}$"
@@ -232,15 +234,15 @@ ERRORS = Theorem(
     paper=Paper(PAPER, "Theorem 3.6, its first half for any regression"),
     standing=Standing.DERIVED,
     statement=r"\|\hat Q_h - Q^k_h\|_h \le A^{(k - 1)/2}\, \varepsilon_1 + \frac{A^{(k - 1)/2} - 1}{A^{1/2} - 1}\, \varepsilon_2",
-    symbols=SYMBOLS + NORM + "; $\\varepsilon_1$: the error of the regression of returns; $\\varepsilon_2$: the largest of those of "
+    symbols=SYMBOLS
+    + NORM
+    + "; $\\varepsilon_1$: the error of the regression of returns; $\\varepsilon_2$: the largest of those of "
     "steps, from the mean of $r + \\max \\hat Q_{t + 1}$",
     kind=EveryStep(rounding=lambda s: ROUNDING),
     hypotheses={"finitely many states, and finitely many actions in each": BY_CONSTRUCTION},
     run=play,
     measured=lambda s, trace: trace["error"],
-    bound=lambda s, trace: (
-        s.roots[-1] * trace["error_of_returns"] + s.roots[:-1].sum() * trace["error_of_steps"]
-    ),
+    bound=lambda s, trace: s.roots[-1] * trace["error_of_returns"] + s.roots[:-1].sum() * trace["error_of_steps"],
     settings=grid_with_constants,
     strategy=any_setting,
     controls={"one regression": play_with_one_regression},
