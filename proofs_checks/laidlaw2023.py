@@ -273,7 +273,7 @@ def bad_rises(s: Planning) -> Claim:
 
 @ranges.step("Bad sequences are Delta / 2 below the threshold, at least")
 def distance(s: Planning) -> Claim:
-    """tau >= Delta / 2."""
+    """The least tau is Delta / 2."""
     why = "their means are at most the best one's less the gap"
     return claim(each(s, lambda c, arm: c.gap / 2), "<=", each(s, below), why, rounding=ROUNDING)
 
@@ -390,14 +390,14 @@ lucky = Proof(of=[paper.LUCKY], settings=paper.LUCKY.settings)
 
 
 def chain_values(s):
-    """Means of the first action and of another at the states of the chain, and the least and largest return of the first."""
-    H, A = s.horizon, s.actions
-    first, other, random = np.zeros(H), np.zeros(H), 0.0
-    for t in range(H - 1, -1, -1):
-        other[t] = (2 * (H - t) - 1) / A**2 if t <= H - 3 else 0.0
+    """Means of the first action and of another along the chain, and the least and largest return of the first."""
+    horizon, actions = s.horizon, s.actions
+    first, other, random = np.zeros(horizon), np.zeros(horizon), 0.0
+    for t in range(horizon - 1, -1, -1):
+        other[t] = (2 * (horizon - t) - 1) / actions**2 if t <= horizon - 3 else 0.0
         first[t] = 2 + random
-        random = (first[t] + (A - 1) * other[t]) / A
-    return first, other, np.full(H, 2.0), 2.0 * (H - np.arange(H))
+        random = (first[t] + (actions - 1) * other[t]) / actions
+    return first, other, np.full(horizon, 2.0), 2.0 * (horizon - np.arange(horizon))
 
 
 @lucky.step("The formula, from the values of the chain")
@@ -413,22 +413,22 @@ def formula(s: Planning) -> Claim:
 
 @lucky.step("One prize beats the first action at each early stage, if random play adds nothing to that", uses=[formula])
 def one_prize(s: Planning) -> Claim:
-    """1 - prod (1 - P(some prize) P(no addition)) <= p_m, over the stages with 2 (H - t) - 1 > 2 m."""
-    m, A = s.published, s.actions
+    """1 - prod (1 - P(some prize) P(no addition)) <= p_m, over the stages with 2 (horizon - t) - 1 > 2 m."""
+    m, actions = s.published, s.actions
     stages = sum(2 * (s.horizon - t) - 1 > 2 * m for t in range(s.horizon))
-    prize = 1 - (1 - 1 / A**2) ** (m * (A - 1))
-    addition = 1 / A + (A - 1) / A**3
+    prize = 1 - (1 - 1 / actions**2) ** (m * (actions - 1))
+    addition = 1 / actions + (actions - 1) / actions**3
     least = 1 - (1 - prize * (1 - addition) ** m) ** stages
-    return claim(least, "<=", s.failure(m), "a sum of 2 m against one of 2 (H - t) - 1", rounding=ROUNDING)
+    return claim(least, "<=", s.failure(m), "a sum of 2 m against one of 2 (horizon - t) - 1", rounding=ROUNDING)
 
 
 @lucky.step("Conclusion", uses=[one_prize])
 def more_often_than_not(s: Planning) -> Claim:
     """p_m > 1/2."""
-    m, A = s.published, s.actions
+    m, actions = s.published, s.actions
     stages = sum(2 * (s.horizon - t) - 1 > 2 * m for t in range(s.horizon))
-    prize = 1 - (1 - 1 / A**2) ** (m * (A - 1))
-    return claim(0.5, "<=", 1 - (1 - prize * (1 - 1 / A - (A - 1) / A**3) ** m) ** stages, "insert")
+    prize = 1 - (1 - 1 / actions**2) ** (m * (actions - 1))
+    return claim(0.5, "<=", 1 - (1 - prize * (1 - 1 / actions - (actions - 1) / actions**3) ** m) ** stages, "insert")
 
 
 # --------------------------------------------------------------------------------------------------
@@ -449,9 +449,9 @@ def misses(s: Exploration) -> Claim:
             (int(t.leads[stage, c]), earned + t.pays[stage, c]) for state, earned in ends for c in choices(t, state)
         ]
     returns = np.array([earned for _, earned in ends])
-    N, K = returns.size, int((returns >= returns.max() - 1e-9).sum())
-    left = [np.prod([(N - K - j) / (N - j) for j in range(n)]) for n in range(N)]
-    return claim(left, "<=", 1 - np.arange(N) / N, "(N - K - j) / (N - j) <= (N - 1 - j) / (N - j)")
+    number, optimal = returns.size, int((returns >= returns.max() - 1e-9).sum())
+    left = [np.prod([(number - optimal - j) / (number - j) for j in range(n)]) for n in range(number)]
+    return claim(left, "<=", 1 - np.arange(number) / number, "(N - K - j) / (N - j) <= (N - 1 - j) / (N - j)")
 
 
 covering = Proof(of=[paper.COVERAGE], settings=paper.processes)

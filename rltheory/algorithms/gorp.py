@@ -122,8 +122,8 @@ def gorp(
     Returns
     -------
     Trace
-        For each stage and replicate ``made``, the number of the choice, ``reward``, what it earns, and ``episodes``, how
-        many were played so far. :func:`rltheory.measures.plan_loss` tells which replicates found an optimal plan.
+        For each stage and replicate ``made``, the number of the choice, ``reward``, what it earns, and ``episodes``,
+        how many were played. :func:`rltheory.measures.plan_loss` tells which replicates found an optimal plan.
 
     Raises
     ------

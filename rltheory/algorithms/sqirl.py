@@ -36,10 +36,10 @@ Regression: TypeAlias = Callable[[Indices, Vector], Vector]  # choices and their
 class Regressor(Protocol):
     """What learns from rows of features, as the regressors of scikit-learn do."""
 
-    def fit(self, X: Matrix, y: Vector, /) -> object:
+    def fit(self, rows: Matrix, targets: Vector, /) -> object:
         """Learn from rows and their targets."""
 
-    def predict(self, X: Matrix, /) -> ArrayLike:
+    def predict(self, rows: Matrix, /) -> ArrayLike:
         """Return the values of rows."""
 
 
@@ -130,8 +130,7 @@ def cell_means(choices: int) -> Regression:
 
     def fit(made: Indices, targets: Vector) -> Vector:
         totals = np.bincount(made, targets, minlength=choices)
-        means: Vector = totals / np.maximum(np.bincount(made, minlength=choices), 1)
-        return means
+        return totals / np.maximum(np.bincount(made, minlength=choices), 1)
 
     return fit
 
@@ -147,8 +146,8 @@ def least_squares(features: ArrayLike) -> Regression:
     rows = float_array(features, "features", ndim=2)
 
     def fit(made: Indices, targets: Vector) -> Vector:
-        weights: Vector = np.linalg.lstsq(rows[made], targets)[0]
-        return rows @ weights
+        values: Vector = rows @ np.linalg.lstsq(rows[made], targets)[0]
+        return values
 
     return fit
 
@@ -161,10 +160,10 @@ def by_regressor(regressor: Regressor, features: ArrayLike) -> Regression:
     Examples
     --------
     >>> class Mean:
-    ...     def fit(self, X, y):
-    ...         self.mean = y.mean()
-    ...     def predict(self, X):
-    ...         return np.full(len(X), self.mean)
+    ...     def fit(self, rows, targets):
+    ...         self.mean = targets.mean()
+    ...     def predict(self, rows):
+    ...         return np.full(len(rows), self.mean)
     >>> by_regressor(Mean(), np.eye(3))(np.array([0, 1]), np.array([1.0, 3.0]))
     array([2., 2., 2.])
     """
@@ -210,8 +209,8 @@ def sqirl(
     Returns
     -------
     Trace
-        For each stage h ``made``, shape (time, state), the policy; ``estimates``, shape (time, level, choice), whose level j
-        is the regression at stage h + j, and 0 beyond the horizon; and ``episodes``, how many were played so far.
+        For each stage h ``made``, shape (time, state), the policy; ``estimates``, shape (time, level, choice), whose
+        level j is the regression at stage h + j, and 0 beyond the horizon; and ``episodes``, how many were played.
 
     Raises
     ------

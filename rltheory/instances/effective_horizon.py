@@ -45,9 +45,9 @@ def alternating_depths() -> FiniteHorizonMDP:
 def lucky_arms(horizon: int = 60, actions: int = 300) -> FiniteHorizonMDP:
     r"""Deterministic process in which rare luck makes wrong choices look good.
 
-    There is a state for each stage t. Its first action earns 2 and leads to the next. The others lead to a place where one
-    of the actions leads to a place where one of the actions earns :math:`2 (H - t) - 1`: with H stages, just less than the
-    first action is worth, but random play finds it once in :math:`A^2` attempts. Everything else earns nothing.
+    There is a state for each stage t. Its first action earns 2 and leads to the next. The others lead to a place where
+    one of the actions leads to a place where one of the actions earns :math:`2 (H - t) - 1`: with H stages, just less
+    than the first action is worth, but random play finds it once in :math:`A^2` attempts. All else earns nothing.
 
     Parameters
     ----------
@@ -93,7 +93,9 @@ def random_deterministic(
 def random_episodes(
     rng: np.random.Generator, states: int, actions: int, horizon: int, *, branching: int = 2
 ) -> FiniteHorizonMDP:
-    """Random process of which no episode returns more than 1: a :func:`garnet` from state 0, its rewards over the horizon.
+    """Random process of which no episode returns more than 1: a :func:`garnet` with its rewards over the horizon.
+
+    The first state is 0.
 
     Examples
     --------

@@ -54,7 +54,7 @@ def action_gaps(mdp: MDP, action_values: Array) -> Array:
 
 
 def plan_loss(problem: FiniteHorizonMDP, made: ArrayLike) -> Vector:
-    r"""What plans lose, :math:`\sum_h (V_h^*(s_h) - Q_h^*(c_h))`: in a deterministic process, what they return too little.
+    r"""What plans lose, :math:`\sum_h (V_h^*(s_h) - Q_h^*(c_h))`: what they return too little, if nothing is random.
 
     Parameters
     ----------

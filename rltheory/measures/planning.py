@@ -15,7 +15,7 @@ __all__ = ["gorp_failure_probability"]
 
 
 def gorp_failure_probability(problem: FiniteHorizonMDP, *, depth: int, episodes: int) -> float:
-    r"""Probability that GORP does not return an optimal plan, computed from the laws of returns, good to 1e-12.
+    r"""Probability that GORP does not return an optimal plan, good to about nine digits.
 
     The law of a mean of m returns is a convolution of m laws. The first choice of the first sequence of largest mean is
     made, and the choices of different stages are independent: backward induction over the states that optimal choices
@@ -109,7 +109,7 @@ class _Race:
         return min(from_here(0, self.start), 1.0)
 
     def first_steps(self, stage: int, state: int, episodes: int) -> Iterator[tuple[float, int, bool]]:
-        """Probability of first choices, where they lead, and whether they are optimal; like neighbours taken together."""
+        """Probabilities of first choices, where they lead, and whether they are optimal; like ones taken together."""
         ahead = min(self.depth, self.horizon - stage)
         tried = plans(self.problem, self.successors, stage, state, ahead)
         kinds = [(kind, len(list(same))) for kind, same in groupby(self._kind(stage, plan) for plan in tried)]

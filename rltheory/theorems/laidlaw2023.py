@@ -23,6 +23,7 @@ from rltheory.problems.certainty import is_sure, plans, sure_start, sure_success
 from rltheory.problems.mdp import Indices
 from rltheory.simulation import stream
 from rltheory.solvers import backward_induction
+from rltheory.theorems.discounted_process import Hypotheses
 from rltheory.theorems.lookahead import Lookahead
 from rltheory.theory import EveryStep, Existence, Paper, Standing, Theorem, WithProbability
 from rltheory.trace import Trace
@@ -166,19 +167,19 @@ class Exploration:
         """Probability that an episode of random play makes a choice, for those with a positive one."""
         mdp = self.problem.stages[0]
         sizes = np.diff(mdp.first_choice)[mdp.state_of_choice]
-        chances = []
+        chances = np.empty(mdp.choices)
         for choice in range(mdp.choices):
             seen = np.zeros(mdp.states)
             for stage in range(self.problem.horizon - 1, -1, -1):
                 worth = np.where(np.arange(mdp.choices) == choice, 1.0, seen[self.successors[stage]])
-                seen = np.bincount(mdp.state_of_choice, worth / sizes)
-            chances.append(seen[sure_start(self.problem)])
-        return np.array(chances)[np.array(chances) > 0]
+                seen = np.add.reduceat(worth / sizes, mdp.first_choice[:-1])
+            chances[choice] = seen[sure_start(self.problem)]
+        return chances[chances > 0]
 
     @property
     def coverage_bound(self) -> int:
         """Episodes that cover all choices with probability 1/2 at least, by the union bound."""
-        return math.ceil(math.log(2 * self.chances.size) / self.chances.min())
+        return math.ceil(math.log(2 * self.chances.size) / float(self.chances.min()))
 
 
 # Runs.
@@ -322,7 +323,7 @@ def guess_with_repetition(s: Exploration, rng: np.random.Generator) -> Trace:
     """Plans may be tried again."""
     number, optimal = _count_plans(s)
     tried = np.arange(number - optimal + 1)
-    return _guesses(number, tried, (1 - optimal / number) ** tried)
+    return _guesses(number, tried, np.power(1 - optimal / number, tried))
 
 
 def cover_unevenly(s: Exploration, rng: np.random.Generator) -> Trace:
@@ -404,13 +405,13 @@ def is_integral(s: Planning) -> bool:
     return bool((s.rewards == np.rint(s.rewards)).all())
 
 
-PLANNING = {
+PLANNING: Hypotheses = {
     "each choice leads to one state, and the first state is certain": lambda s: is_sure(s.problem),
     "rewards are integers": is_integral,
     "at each safe state the best choice looks better than every suboptimal one": lambda s: s.has_gap,
     "there are two actions, at least": lambda s: s.actions >= 2,
 }
-CERTAIN = {"each choice leads to one state, and the first state is certain": lambda s: is_sure(s.problem)}
+CERTAIN: Hypotheses = {"each choice leads to one state, and the first state is certain": lambda s: is_sure(s.problem)}
 SYMBOLS = (
     "$p_m$: the probability that GORP, with m episodes for each sequence of k choices, returns no optimal plan; $H$: the "
     "horizon; $A$: the number of actions"

@@ -23,6 +23,7 @@ from rltheory.problems.mdp import Indices
 from rltheory.simulation import stream
 from rltheory.solvers import finite_horizon_occupancy
 from rltheory.solvers.diameter import greedy
+from rltheory.theorems.discounted_process import Hypotheses
 from rltheory.theorems.lookahead import Lookahead
 from rltheory.theory import BY_CONSTRUCTION, EveryStep, InExpectation, Paper, Standing, Theorem
 from rltheory.trace import Trace
@@ -207,14 +208,16 @@ def any_setting() -> "SearchStrategy[ShallowIteration]":
     return settings().filter(lambda s: s.has_gap and s.gap < np.inf)
 
 
-PROCESS = {
+PROCESS: Hypotheses = {
     "finitely many states, and finitely many actions in each": BY_CONSTRUCTION,
     "$r \\ge 0$, and no episode returns more than 1": lambda s: s.is_bounded,
 }
-GAP = {
+GAP: Hypotheses = {
     "at each safe state the best choice looks better than every suboptimal one": lambda s: s.has_gap and s.gap < np.inf
 }
-MEANS = {"regressions are means of each choice, 0 where there is none, with fresh episodes": lambda s: not s.constant}
+MEANS: Hypotheses = {
+    "regressions are means of each choice, 0 where there is none, with fresh episodes": lambda s: not s.constant
+}
 SYMBOLS = (
     "$\\hat Q_h$: the estimate to which the policy of stage $h$ is greedy; $Q^k$: the values of random play after $k - 1$ "
     "steps of value iteration; $A$: the largest number of actions"
