@@ -41,17 +41,15 @@ INVENTORY = FiniteHorizonMDP.stationary(inventory(), 3)
 @pytest.mark.parametrize("problem", [RIVER, INVENTORY], ids=str)
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_estimates_are_values_with_many_episodes(problem, depth, fresh):
-    """Five deviations of a mean, and as many again for each step: values of other depths are farther away."""
-    episodes = 200_000
-    trace = sqirl(problem, depth=depth, episodes=episodes, rng=stream(0, "SQIRL", depth), fresh=fresh)
-    exact = Lookahead(problem, 3)
+    """Means of runs, six of their deviations wide; the largest of some estimates is biased by far less than 0.01."""
+    run = {"depth": depth, "episodes": 20_000, "fresh": fresh}
+    found = np.array([sqirl(problem, **run, rng=stream(0, "SQIRL", depth, n))["estimates"][0, 0] for n in range(12)])
+    values = Lookahead(problem, 3).iterates[:, 0]
     reached = problem.initial[problem.stages[0].state_of_choice] > 0
-    highest = np.abs(exact.rewards).max() * problem.horizon
-    tolerance = 5 * depth * highest / math.sqrt(episodes * problem.initial[problem.initial > 0].min() / 4)
-    values = exact.iterates[depth - 1, 0, reached]
-    np.testing.assert_allclose(trace["estimates"][0, 0, reached], values, atol=tolerance)
-    others = [exact.iterates[other, 0, reached] for other in {0, 1} - {depth - 1}]
-    assert all(np.abs(values - other).max() > 2 * tolerance for other in others)
+    tolerance = 6 * found.std(axis=0) / math.sqrt(12) + 0.01
+    assert (np.abs(found.mean(axis=0) - values[depth - 1]) <= tolerance)[reached].all()
+    if depth < problem.horizon:
+        assert (np.abs(values[depth] - values[depth - 1]) > 2 * tolerance)[reached].any()
 
 
 @given(problem=any_process())

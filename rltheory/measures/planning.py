@@ -55,7 +55,8 @@ def gorp_failure_probability(problem: FiniteHorizonMDP, *, depth: int, episodes:
     >>> round(gorp_failure_probability(problem, depth=1, episodes=2), 12)
     0.25
     """
-    return _Race(problem, count(depth, "depth", at_least=1)).fails(count(episodes, "episodes", at_least=1))
+    race = _Race(problem, count(depth, "depth", at_least=1))
+    return float(race.fails(count(episodes, "episodes", at_least=1)))
 
 
 class _Race:

@@ -177,12 +177,12 @@ def detour() -> FiniteHorizonMDP:
 def grid() -> Iterator[ShallowIteration]:
     """A bandit, a coin, and random processes, with few episodes and with many."""
     yield ShallowIteration(two_arms(), 1, episodes=1)
-    yield ShallowIteration(detour(), 1, episodes=2000)
-    yield ShallowIteration(detour(), 2, episodes=2000)
+    yield ShallowIteration(detour(), 1, episodes=1000)
+    yield ShallowIteration(detour(), 2, episodes=500)
     for number, depth in ((0, 1), (1, 2), (2, 2)):
         problem = random_episodes(stream(0, "sqirl", number), 4, 2, 3)
         yield ShallowIteration(problem, depth, episodes=10)
-        yield ShallowIteration(problem, depth, episodes=2000)
+        yield ShallowIteration(problem, depth, episodes=200)
 
 
 def grid_with_constants() -> Iterator[ShallowIteration]:
