@@ -1,5 +1,13 @@
 """Instances: games from the literature, random families, and recorded preferences."""
 
+from rltheory.instances.cliffs import (
+    bandit,
+    length_chain,
+    outcome_tree,
+    reward_of_action_values,
+    tied_mdp,
+    two_branches,
+)
 from rltheory.instances.effective_horizon import (
     alternating_depths,
     lucky_arms,
@@ -44,11 +52,19 @@ from rltheory.instances.recorded import (
     recorded_game,
     recorded_games,
 )
+from rltheory.instances.smoothing import (
+    dead_end_or_options,
+    forgetful_mixture,
+    fork,
+    opposed_bandit,
+    prompt_tree,
+)
 
 __all__ = [
     "MOVES",
     "additive",
     "alternating_depths",
+    "bandit",
     "block_game",
     "bradley_terry",
     "chain",
@@ -56,17 +72,24 @@ __all__ = [
     "combination_lock",
     "condorcet",
     "cycle",
+    "dead_end_or_options",
     "efron_dice",
+    "forgetful_mixture",
+    "fork",
     "garnet",
     "grid_cells",
     "grid_world",
     "inventory",
+    "length_chain",
     "low_rank",
     "lucky_arms",
     "machine_replacement",
     "nash_md_population",
+    "opposed_bandit",
+    "outcome_tree",
     "planted_reference",
     "planted_winner",
+    "prompt_tree",
     "random_deterministic",
     "random_episodes",
     "random_game",
@@ -76,10 +99,13 @@ __all__ = [
     "recorded_games",
     "recorded_mdp",
     "recorded_mdps",
+    "reward_of_action_values",
     "river_swim",
     "skewed_policy",
     "sure_winner",
     "three_dice",
     "three_voters",
+    "tied_mdp",
+    "two_branches",
     "weighted_rock_paper_scissors",
 ]

@@ -5,26 +5,15 @@ from numpy.typing import ArrayLike
 
 from rltheory.arrays import count
 from rltheory.instances.mdps import garnet
-from rltheory.problems import FiniteHorizonMDP, SparseMDP
+from rltheory.problems import DeterministicMDP, FiniteHorizonMDP, SparseMDP
 
 __all__ = ["alternating_depths", "lucky_arms", "random_deterministic", "random_episodes"]
 
 
 def from_table(successors: ArrayLike, rewards: ArrayLike, horizon: int, title: str) -> FiniteHorizonMDP:
-    """Process that starts in state 0, and whose actions lead to one state each; both tables of shape (S, A)."""
-    table, means = np.asarray(successors), np.asarray(rewards, dtype=np.float64)
-    states, actions = table.shape
-    choices = table.size
-    mdp = SparseMDP(
-        np.arange(0, choices + 1, actions),
-        np.arange(choices + 1),
-        table.ravel(),
-        np.ones(choices),
-        means.ravel(),
-        initial=np.eye(1, states)[0],
-        title=title,
-    )
-    return FiniteHorizonMDP.stationary(mdp, horizon)
+    """Deterministic process that starts in state 0, by tables of shape (S, A)."""
+    start = np.eye(1, len(np.asarray(successors)))[0]
+    return FiniteHorizonMDP.stationary(DeterministicMDP(successors, rewards, initial=start, title=title), horizon)
 
 
 def alternating_depths() -> FiniteHorizonMDP:

@@ -20,7 +20,7 @@ import numpy as np
 from rltheory.arrays import Vector, count, frozen, not_negative, positive
 from rltheory.jit import kernel
 from rltheory.problems import MDP
-from rltheory.problems.mdp import DenseArrays, Indices, SparseArrays, expectation
+from rltheory.problems.mdp import Indices, ProcessArrays, expectation
 from rltheory.progress import sign_of_life
 from rltheory.solvers.chains import (
     UNIT_ROUNDOFF,
@@ -106,7 +106,7 @@ class SoftRelativeValues(_Relative):
 
 @kernel
 def _iterate(
-    arrays: DenseArrays | SparseArrays,
+    arrays: ProcessArrays,
     masses: Vector,
     temperature: float,
     keep: float,
