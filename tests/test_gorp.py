@@ -3,7 +3,8 @@
 import math
 from collections import Counter
 from fractions import Fraction
-from itertools import product
+from itertools import islice, product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,11 +15,13 @@ from rltheory.algorithms import gorp
 from rltheory.instances import alternating_depths, combination_lock, lucky_arms, random_deterministic, river_swim
 from rltheory.instances.effective_horizon import from_table
 from rltheory.measures import gorp_failure_probability, plan_loss
-from rltheory.problems import FiniteHorizonMDP, SparseMDP, TabularMDP
-from rltheory.problems.certainty import is_sure, sure_successors
+from rltheory.problems import FiniteHorizonMDP, SparseMDP, TabularMDP, read_bridge
+from rltheory.problems.certainty import sure_successors
 from rltheory.simulation import stream
-from rltheory.theorems.laidlaw2023 import Planning, any_process
-from tests.elsewhere import elsewhere
+from rltheory.solvers.effective_horizon import Closure, k_gaps, min_k, reference_values
+from rltheory.theorems.laidlaw2023 import Planning
+from rltheory.theorems.lookahead import Lookahead
+from tests.strategies import tables
 
 # A false alarm of one interval in 1e7.
 SIGMAS = 5.3
@@ -140,14 +143,14 @@ def test_gorp_among_many_like_arms():
     assert abs(failed - exact) <= SIGMAS * math.sqrt(exact * (1 - exact) / runs)
 
 
-@given(problem=any_process(), depth=st.integers(0, 2))
+@given(problem=tables(), depth=st.integers(0, 2))
 def test_looking_to_the_end_is_optimal(problem, depth):
     trace = gorp(problem, depth=problem.horizon + depth, episodes=1, rng=np.random.default_rng(0))
     assert plan_loss(problem, trace["made"])[0] <= 1e-12
     assert gorp_failure_probability(problem, depth=problem.horizon + depth, episodes=1) <= 1e-12
 
 
-@given(problem=any_process(), depth=st.integers(1, 3), episodes=st.integers(1, 3))
+@given(problem=tables(), depth=st.integers(1, 3), episodes=st.integers(1, 3))
 def test_traces_are_plans(problem, depth, episodes):
     trace = gorp(problem, depth=depth, episodes=episodes, rng=np.random.default_rng(1), replicates=3)
     successors = np.broadcast_to(sure_successors(problem), (problem.horizon, problem.choices))
@@ -189,28 +192,37 @@ def test_plan_loss():
 
 
 def test_published_formula_and_certificates_are_kept_apart():
-    s = Planning(lucky_arms(), 1)
-    assert s.has_gap
+    s = Planning.of(lucky_arms(), 1)
+    assert s.ahead.has_gap
     assert s.published == 40
     assert s.depth + math.log(s.published, s.actions) == pytest.approx(1.6467, abs=1e-4)
     assert s.certified(s.scale_by_values) == 5023
     assert s.failure(40) == pytest.approx(0.9285, abs=1e-4)
     assert s.failure(80) < 0.01
-    assert s.failure(s.certified(s.scale_by_ranges)) < 1e-6
+
+
+@given(problem=tables(), depth=st.integers(1, 4))
+def test_gaps_and_depths_are_those_of_the_solver(problem, depth):
+    values, s = reference_values(problem), Lookahead(problem, min(depth, problem.horizon))
+    *_, gap = islice(k_gaps(problem, values, Closure.SAFE), s.depth)
+    assert (s.gap if s.has_gap else 0.0) == pytest.approx(gap, abs=1e-9)
+    solved = [depth for depth in range(1, problem.horizon + 1) if Lookahead(problem, depth).is_solvable]
+    assert min(solved) == min_k(problem, values)
 
 
 def test_depths_of_the_alternating_process():
     problem = alternating_depths()
-    assert [Planning(problem, depth).is_solvable for depth in range(1, 6)] == [True, False, True, False, True]
+    assert [Lookahead(problem, depth).is_solvable for depth in range(1, 6)] == [True, False, True, False, True]
 
 
-@given(s=st.builds(Planning, any_process(), st.integers(1, 2)))
-def test_certified_episodes_succeed(s):
-    if s.has_gap and s.scale_by_values < 300:
+@given(problem=tables(), depth=st.integers(1, 2))
+def test_certified_episodes_succeed(problem, depth):
+    s = Planning.of(problem, depth)
+    if s.actions > 1 and s.ahead.has_gap and s.scale_by_values < 300:
         for scale in (s.scale_by_ranges, s.scale_by_values):
             assert s.failure(s.certified(scale)) <= 1 / 2
         assert s.scale_by_ranges <= s.scale_by_values * (1 + 1e-9)
-        assert s.is_solvable
+        assert s.ahead.is_solvable
 
 
 def test_bounds_are_as_loose_as_reported():
@@ -219,8 +231,8 @@ def test_bounds_are_as_loose_as_reported():
     for number in range(60):
         rng = stream(0, "looseness", number)
         states, actions, horizon, depth = (int(rng.integers(*ends)) for ends in ((3, 6), (2, 4), (3, 6), (1, 3)))
-        s = Planning(random_deterministic(rng, states, actions, horizon), depth)
-        if s.has_gap and s.gap < np.inf and s.certified(s.scale_by_ranges) > 1:
+        s = Planning.of(random_deterministic(rng, states, actions, horizon), depth)
+        if s.ahead.has_gap and s.ahead.gap < np.inf and s.certified(s.scale_by_ranges) > 1:
             shares.append(s.enough / np.array([s.certified(s.scale_by_values), s.certified(s.scale_by_ranges)]))
     assert len(shares) > 20
     assert np.max(shares, axis=0)[0] < 0.1
@@ -232,14 +244,8 @@ def test_bounds_are_as_loose_as_reported():
 
 
 def published(name, horizon):
-    folder = elsewhere("bridge")
-    if folder is None:
-        pytest.skip("RLTHEORY_DATA names no folder with bridge/")
-    stored = np.load(folder / name / "consolidated.npz")
-    states, actions = stored["transitions"].shape
-    leads = np.where(stored["transitions"] < 0, states, stored["transitions"])
-    pays = stored["rewards"].astype(np.float64)
-    return from_table(np.vstack([leads, [[states] * actions]]), np.vstack([pays, np.zeros(actions)]), horizon, name)
+    mdp = read_bridge(Path(__file__).parent / "data" / "bridge" / name / "consolidated.npz")
+    return FiniteHorizonMDP.stationary(mdp, horizon)
 
 
 FREEWAY = [(1, 20, 0.3209), (1, 37, 0.6087), (1, 100, 0.9335), (2, 8, 0.4111), (2, 12, 0.6021), (2, 61, 0.9900)]
@@ -290,8 +296,6 @@ def test_bad_input_is_named(changes, message):
 
 
 def test_the_stage_with_chance_is_named():
-    sure, unsure = combination_lock([1]), TabularMDP([[[1.0], [1.0]]], [[0, 0]])
-    assert is_sure(FiniteHorizonMDP([sure, unsure]))
     first = SparseMDP([0, 1, 2], [0, 2, 4], [0, 1, 0, 1], [1, 0, 0, 1], [0, 0], initial=[1, 0])
     second = SparseMDP([0, 1, 2], [0, 2, 4], [0, 1, 0, 1], [1, 0, 0.5, 0.5], [0, 0])
     with pytest.raises(ValueError, match=r"choice 1 of stages\[1\] may lead to 2 states"):

@@ -1,6 +1,7 @@
 """SQIRL: its estimates are those of value iteration from random play, with whatever regression."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,12 +11,11 @@ from rltheory.algorithms import by_regressor, cell_means, least_squares, sqirl
 from rltheory.instances import inventory, random_episodes, river_swim
 from rltheory.instances.effective_horizon import from_table
 from rltheory.measures import finite_horizon_suboptimality
-from rltheory.problems import FiniteHorizonMDP, TabularMDP, deterministic_policy
+from rltheory.problems import FiniteHorizonMDP, TabularMDP, deterministic_policy, read_bridge, sticky
 from rltheory.simulation import stream
 from rltheory.solvers import backward_induction
-from rltheory.theorems.laidlaw2023 import any_process
 from rltheory.theorems.lookahead import Lookahead
-from tests.elsewhere import elsewhere
+from tests.strategies import tables
 
 RIVER = FiniteHorizonMDP(
     [river_swim(3).with_rewards(rewards) for rewards in ([0, 0, 0, 0.1, 0, 0.3], [0.2, 0, 0, 0, 0, 0.5])]
@@ -52,7 +52,7 @@ def test_estimates_are_values_with_many_episodes(problem, depth, fresh):
         assert (np.abs(values[depth] - values[depth - 1]) > 2 * tolerance)[reached].any()
 
 
-@given(problem=any_process())
+@given(problem=tables())
 def test_exact_where_nothing_is_random(problem):
     """With as many regressions as stages, what was seen often enough is valued exactly along the policy's way."""
     trace = sqirl(problem, depth=problem.horizon, episodes=3000, rng=np.random.default_rng(0))
@@ -125,39 +125,10 @@ def test_laws_and_starts_are_drawn_as_they_are():
 # Sticky actions of a published process.
 
 
-def sticky(leads, pays, probability, horizon):
-    """States are pairs of a state and the action executed last; the first action is executed for certain."""
-    states, actions = leads.shape
-    executed = np.arange(actions)
-    after = leads * actions + executed
-    laws = np.zeros((states * actions, actions, states * actions))
-    rewards = np.zeros((states * actions, actions))
-    for state in range(states):
-        for last in range(actions):
-            pair = state * actions + last
-            for action in executed:
-                laws[pair, action, after[state, action]] += 1 - probability
-                laws[pair, action, after[state, last]] += probability
-                rewards[pair, action] = (1 - probability) * pays[state, action] + probability * pays[state, last]
-    start = np.eye(1, states * actions)[0]
-    later = TabularMDP(laws, rewards, initial=start)
-    sure = laws.copy()
-    sure[:actions] = np.eye(states * actions)[after[0]][None]
-    first = TabularMDP(sure, np.vstack([np.tile(pays[0], (actions, 1)), rewards[actions:]]), initial=start)
-    return FiniteHorizonMDP([first] + [later] * (horizon - 1))
-
-
 def test_sticky_freeway():
     """Mean returns 0.47, 0.953 and 1.000 of 8 runs each with 30, 100 and 300 episodes, the optimum being 1."""
-    folder = elsewhere("bridge")
-    if folder is None:
-        pytest.skip("RLTHEORY_DATA names no folder with bridge/")
-    stored = np.load(folder / "freeway_10_fs30" / "consolidated.npz")
-    states, actions = stored["transitions"].shape
-    leads = np.where(stored["transitions"] < 0, states, stored["transitions"])
-    leads = np.vstack([leads, [[states] * actions]])
-    pays = np.vstack([stored["rewards"].astype(np.float64), np.zeros(actions)])
-    problem = sticky(leads, pays, 0.25, 10)
+    mdp = read_bridge(Path(__file__).parent / "data" / "bridge" / "freeway_10_fs30" / "consolidated.npz")
+    problem = sticky(FiniteHorizonMDP.stationary(mdp, 10), 0.25)
     optimum = float(backward_induction(problem).values[0] @ problem.initial)
     assert optimum == pytest.approx(1)
     for episodes, reported in ((30, 0.47), (100, 0.953), (300, 1.0)):

@@ -7,7 +7,7 @@ import numpy as np
 from rltheory.problems.finite_horizon import FiniteHorizonMDP
 from rltheory.problems.mdp import Indices
 
-__all__ = ["is_sure", "plans", "sure_start", "sure_successors"]
+__all__ = ["plans", "sure_start", "sure_successors"]
 
 
 def sure_start(problem: FiniteHorizonMDP) -> int:
@@ -47,16 +47,6 @@ def sure_successors(problem: FiniteHorizonMDP) -> Indices:
             )
         rows.append(laws.indices.astype(np.int64))
     return np.array(rows)
-
-
-def is_sure(problem: FiniteHorizonMDP) -> bool:
-    """Whether start and successors are certain."""
-    try:
-        sure_start(problem)
-        sure_successors(problem)
-    except ValueError:
-        return False
-    return True
 
 
 def plans(

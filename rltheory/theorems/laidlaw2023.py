@@ -9,23 +9,23 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
 from rltheory.algorithms import gorp
-from rltheory.arrays import Matrix, Vector
+from rltheory.arrays import Matrix, Vector, count
 from rltheory.instances import alternating_depths, combination_lock, lucky_arms, random_deterministic
 from rltheory.instances.effective_horizon import from_table
 from rltheory.measures import gorp_failure_probability
-from rltheory.problems import FiniteHorizonMDP
-from rltheory.problems.certainty import is_sure, plans, sure_start, sure_successors
+from rltheory.problems import MDP, DeterministicMDP, FiniteHorizonMDP
+from rltheory.problems.certainty import plans, sure_start, sure_successors
 from rltheory.problems.mdp import Indices
 from rltheory.simulation import stream
 from rltheory.solvers import backward_induction
 from rltheory.theorems.discounted_process import Hypotheses
 from rltheory.theorems.lookahead import Lookahead
-from rltheory.theory import EveryStep, Existence, Paper, Standing, Theorem, WithProbability
+from rltheory.theory import BY_CONSTRUCTION, EveryStep, Existence, Paper, Standing, Theorem, WithProbability
 from rltheory.trace import Trace
 
 if TYPE_CHECKING:
@@ -52,44 +52,102 @@ class Branch(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Planning(Lookahead):
-    """GORP on a deterministic process."""
+class Planning:
+    """GORP on a deterministic process that starts in state 0.
+
+    Parameters
+    ----------
+    successors : array of int, shape (S, A)
+        State to which each action leads.
+    rewards : array of int, shape (S, A)
+        What it earns.
+    horizon
+        Stages H >= 1.
+    depth
+        Steps k >= 1 to look ahead.
+    title
+        What to call the process.
+    """
+
+    successors: Indices
+    rewards: Indices
+    horizon: int
+    depth: int
+    title: str = ""
+
+    def __post_init__(self) -> None:
+        if not np.issubdtype(np.asarray(self.rewards).dtype, np.integer):
+            raise ValueError(f"rewards has type {np.asarray(self.rewards).dtype}; it must hold integers")
+        count(self.depth, "depth", at_least=1)
+        _ = self.problem  # checks the rest
+
+    @classmethod
+    def of(cls, problem: FiniteHorizonMDP, depth: int) -> Self:
+        """Read the tables of a deterministic process, the same at all stages, with as many actions in each state."""
+        leads, mdp = sure_successors(problem)[0], problem.stages[0]
+        shape = (mdp.states, mdp.choices // mdp.states)
+        rewards = np.rint(mdp.rewards).astype(np.int64)
+        if problem.stride or (np.diff(mdp.first_choice) != shape[1]).any() or (rewards != mdp.rewards).any():
+            raise ValueError(
+                f"{problem} must have the same tables at all stages, A actions in each state, integer rewards"
+            )
+        return cls(leads.reshape(shape), rewards.reshape(shape), problem.horizon, depth, problem.title)
+
+    def __str__(self) -> str:
+        return f"{self.problem}, k = {self.depth}"
 
     @cached_property
-    def successors(self) -> Indices:
+    def problem(self) -> FiniteHorizonMDP:
+        """The process."""
+        return from_table(self.successors, self.rewards, self.horizon, self.title)
+
+    @cached_property
+    def ahead(self) -> Lookahead:
+        """What is known of looking so far ahead."""
+        return Lookahead(self.problem, self.depth)
+
+    @property
+    def actions(self) -> int:
+        """Number of actions A."""
+        return int(self.successors.shape[1])
+
+    @cached_property
+    def leads(self) -> Indices:
         """State to which each choice leads, shape (H, C)."""
-        return np.broadcast_to(sure_successors(self.problem), self.rewards.shape)
+        return np.broadcast_to(self.successors.ravel(), (self.horizon, self.successors.size))
 
     @cached_property
     def least(self) -> Matrix:
         """Least possible return after each choice, shape (H, C)."""
-        least = self.rewards.copy()
+        least = np.tile(self.rewards.ravel().astype(np.float64), (self.horizon, 1))
         for stage in range(self.horizon - 2, -1, -1):
-            least[stage] -= self.best(-least[stage + 1])[self.successors[stage]]
+            least[stage] -= self.ahead.best(-least[stage + 1])[self.leads[stage]]
         return least
 
     def branches(self, stage: int, state: int) -> list[Branch]:
         """All sequences of k choices, fewer where the horizon ends."""
-        ahead = min(self.depth, self.horizon - stage)
+        steps = min(self.depth, self.horizon - stage)
         found = []
-        for plan in plans(self.problem, self.successors, stage, state, ahead):
-            earned = sum(float(self.rewards[stage + step, choice]) for step, choice in enumerate(plan[:-1]))
-            last = stage + ahead - 1, plan[-1]
-            q, w, o = (float(table[last]) for table in (self.iterates[0], self.least, self.optimum.action_values))
-            optimal = bool(self.is_optimal[stage, plan[0]])
+        for plan in plans(self.problem, self.leads, stage, state, steps):
+            earned = float(self.rewards.ravel()[list(plan[:-1])].sum())
+            last = stage + steps - 1, plan[-1]
+            q, w, o = (
+                float(table[last]) for table in (self.ahead.iterates[0], self.least, self.ahead.optimum.action_values)
+            )
+            optimal = bool(self.ahead.is_optimal[stage, plan[0]])
             found.append(Branch(optimal, earned + q, earned + w, earned + o))
         return found
 
     @property
     def crossroads(self) -> list[tuple[int, int]]:
         """Stages and safe states in which a choice can be wrong."""
-        return [(int(stage), int(state)) for stage, state in np.argwhere(self.safe & (self.gaps < np.inf))]
+        return [(int(stage), int(state)) for stage, state in np.argwhere(self.ahead.safe & (self.ahead.gaps < np.inf))]
 
     @cached_property
     def scale_by_values(self) -> float:
         """Largest 8 Q V / gap^2."""
-        spreads = self.best(self.action_values) * self.optimum.values[:-1]
-        return max((8 * float(spreads[at] / self.gaps[at] ** 2) for at in self.crossroads), default=0.0)
+        spreads = self.ahead.best(self.ahead.action_values) * self.ahead.optimum.values[:-1]
+        return max((8 * float(spreads[at] / self.ahead.gaps[at] ** 2) for at in self.crossroads), default=0.0)
 
     @cached_property
     def scale_by_ranges(self) -> float:
@@ -97,9 +155,9 @@ class Planning(Lookahead):
         return max((self._scale_by_ranges(*at) for at in self.crossroads), default=0.0)
 
     def _scale_by_ranges(self, stage: int, state: int) -> float:
-        gap, tried = float(self.gaps[stage, state]), self.branches(stage, state)
+        gap, tried = float(self.ahead.gaps[stage, state]), self.branches(stage, state)
         largest = max(one.value for one in tried)
-        best = min(one.spread for one in tried if one.value >= largest - self.tie)
+        best = min(one.spread for one in tried if one.value >= largest - self.ahead.tie)
         others = ((one.most - one.value) * (one.value - one.least + gap / 6) for one in tried if not one.is_optimal)
         return 8 * max(best, *others) / gap**2
 
@@ -116,7 +174,9 @@ class Planning(Lookahead):
     def published(self) -> int:
         """Episodes by the authors' formula."""
         spreads = ((at, max(one.spread for one in self.branches(*at))) for at in self.crossroads)
-        return self.certified(max((16 * spread / float(self.gaps[at]) ** 2 for at, spread in spreads), default=0.0))
+        return self.certified(
+            max((16 * spread / float(self.ahead.gaps[at]) ** 2 for at, spread in spreads), default=0.0)
+        )
 
     def failure(self, episodes: int) -> float:
         """Probability that GORP does not return an optimal plan."""
@@ -143,37 +203,54 @@ class Exploration:
 
     Parameters
     ----------
-    problem
-        The process, H stages.
+    mdp
+        The process, with one first state.
+    horizon
+        Stages H >= 1.
     """
 
-    problem: FiniteHorizonMDP
+    mdp: MDP
+    horizon: int
+
+    def __post_init__(self) -> None:
+        _ = self.start, self.successors  # checks that both are certain
 
     def __str__(self) -> str:
         return str(self.problem)
 
     @cached_property
-    def optimal_return(self) -> float:
-        """Largest return."""
-        return float(backward_induction(self.problem).values[0, sure_start(self.problem)])
+    def problem(self) -> FiniteHorizonMDP:
+        """The process over its horizon."""
+        return FiniteHorizonMDP.stationary(self.mdp, self.horizon)
+
+    @cached_property
+    def start(self) -> int:
+        """First state."""
+        return sure_start(self.problem)
 
     @cached_property
     def successors(self) -> Indices:
-        """State to which each choice leads, shape (H, C)."""
-        return np.broadcast_to(sure_successors(self.problem), (self.problem.horizon, self.problem.choices))
+        """State to which each choice leads, shape (C,)."""
+        successors: Indices = sure_successors(self.problem)[0]
+        return successors
+
+    @cached_property
+    def optimal_return(self) -> float:
+        """Largest return."""
+        return float(backward_induction(self.problem).values[0, self.start])
 
     @cached_property
     def chances(self) -> Vector:
         """Probability that an episode of random play makes a choice, for those with a positive one."""
-        mdp = self.problem.stages[0]
-        sizes = np.diff(mdp.first_choice)[mdp.state_of_choice]
-        chances = np.empty(mdp.choices)
-        for choice in range(mdp.choices):
-            seen = np.zeros(mdp.states)
-            for stage in range(self.problem.horizon - 1, -1, -1):
-                worth = np.where(np.arange(mdp.choices) == choice, 1.0, seen[self.successors[stage]])
-                seen = np.add.reduceat(worth / sizes, mdp.first_choice[:-1])
-            chances[choice] = seen[sure_start(self.problem)]
+        first_choice, owner = self.mdp.first_choice, self.mdp.state_of_choice
+        sizes = np.diff(first_choice)[owner]
+        chances = np.empty(self.mdp.choices)
+        for choice in range(chances.size):
+            seen = np.zeros(self.mdp.states)
+            for _ in range(self.horizon):
+                worth = np.where(np.arange(chances.size) == choice, 1.0, seen[self.successors])
+                seen = np.add.reduceat(worth / sizes, first_choice[:-1])
+            chances[choice] = seen[self.start]
         return chances[chances > 0]
 
     @property
@@ -202,7 +279,7 @@ def plan(s: Planning, rng: np.random.Generator) -> Trace:
 def solve_by_depth(s: Planning, rng: np.random.Generator) -> Trace:
     """Find out which depths solve the process."""
     depths = np.arange(1, s.depth + 1)
-    solved = np.array([replace(s, depth=int(depth)).is_solvable for depth in depths])
+    solved = np.array([Lookahead(s.problem, int(depth)).is_solvable for depth in depths])
     return Trace("greedy plans", depths, {"solved": (("time",), solved)}, clock="depth")
 
 
@@ -223,11 +300,9 @@ def guess(s: Exploration, rng: np.random.Generator) -> Trace:
 
 def _count_plans(s: Exploration) -> tuple[int, int]:
     """Numbers of all plans and of optimal ones."""
-    rewards = np.array([mdp.rewards for mdp in s.problem.stages])
-    stages = np.arange(s.problem.horizon)
-    found = plans(s.problem, s.successors, 0, sure_start(s.problem), s.problem.horizon)
-    returns = np.array([rewards[stages, choices].sum() for choices in map(list, found)])
-    return returns.size, int((returns >= s.optimal_return - 1e-9).sum())
+    leads = np.broadcast_to(s.successors, (s.horizon, s.mdp.choices))
+    returns = [s.mdp.rewards[list(choices)].sum() for choices in plans(s.problem, leads, 0, s.start, s.horizon)]
+    return len(returns), int((np.array(returns) >= s.optimal_return - 1e-9).sum())
 
 
 def _guesses(number: int, tried: Indices, missed: Vector) -> Trace:
@@ -242,42 +317,42 @@ def cover(s: Exploration, rng: np.random.Generator) -> Trace:
 
 def _cover(s: Exploration, rng: np.random.Generator, first_weight: float) -> Trace:
     """Play episodes in which the first choice of a state weighs `first_weight` times what another does."""
-    first_choice = s.problem.stages[0].first_choice
+    first_choice = s.mdp.first_choice
     unseen, episodes = s.chances.size, 0
-    seen = np.zeros(s.problem.choices, dtype=bool)
+    seen = np.zeros(s.mdp.choices, dtype=bool)
     while unseen and episodes < LOST_EPISODES * s.coverage_bound:
         episodes += 1
-        state = sure_start(s.problem)
-        for stage in range(s.problem.horizon):
+        state = s.start
+        for _ in range(s.horizon):
             first, end = int(first_choice[state]), int(first_choice[state + 1])
             draw = rng.random() * (end - first - 1 + first_weight)
             choice = first if draw < first_weight else first + 1 + int(draw - first_weight)
             unseen -= not seen[choice]
             seen[choice] = True
-            state = int(s.successors[stage, choice])
+            state = int(s.successors[choice])
     return Trace("random play", np.zeros(1, np.int64), {"episodes": (("time",), np.array([episodes]))}, clock="run")
 
 
 def explore(s: Exploration, rng: np.random.Generator) -> Trace:
     """Follow plans for a model in which unknown choices lead nowhere and earn as much as any."""
-    return _explore(s, rng, float(s.problem.stages[0].rewards.max()))
+    return _explore(s, rng, float(s.mdp.rewards.max()))
 
 
 def _explore(s: Exploration, rng: np.random.Generator, unknown: float) -> Trace:
     """Follow plans for a model in which unknown choices lead nowhere and earn a certain amount, ties left to chance."""
-    mdp, horizon = s.problem.stages[0], s.problem.horizon
+    mdp, horizon = s.mdp, s.horizon
     known = np.zeros(mdp.choices, dtype=bool)
     wrong, seen = [], []
     for _ in range(mdp.choices + 1):
-        leads = np.where(known, s.successors[0], mdp.state_of_choice)
+        leads = np.where(known, s.successors, mdp.state_of_choice)
         values = _optimal_values(mdp.first_choice, leads, np.where(known, mdp.rewards, unknown), horizon)
-        state, earned = sure_start(s.problem), 0.0
+        state, earned = s.start, 0.0
         for stage in range(horizon):
             of_state = values[stage, mdp.first_choice[state] : mdp.first_choice[state + 1]]
             choice = int(mdp.first_choice[state] + rng.choice(np.flatnonzero(of_state >= of_state.max() - 1e-9)))
             known[choice] = True
             earned += mdp.rewards[choice]
-            state = int(s.successors[stage, choice])
+            state = int(s.successors[choice])
         wrong.append(earned < s.optimal_return - 1e-9)
         seen.append(known.sum())
     values_of_run = {"wrong": (("time",), np.cumsum(wrong)), "seen": (("time",), np.array(seen))}
@@ -309,7 +384,7 @@ def plan_deeper(s: Planning, rng: np.random.Generator) -> Trace:
 
 def solve_lock(s: Planning, rng: np.random.Generator) -> Trace:
     """Look ahead in a lock, which opens by any depth."""
-    return solve_by_depth(Planning(lock([1, 0]), s.depth), rng)
+    return solve_by_depth(Planning.of(lock([1, 0]), s.depth), rng)
 
 
 def try_certified_episodes(s: Planning, rng: np.random.Generator) -> Trace:
@@ -333,7 +408,7 @@ def cover_unevenly(s: Exploration, rng: np.random.Generator) -> Trace:
 
 def explore_without_hope(s: Exploration, rng: np.random.Generator) -> Trace:
     """Unknown choices are believed to earn as little as any."""
-    return _explore(s, rng, float(s.problem.stages[0].rewards.min()))
+    return _explore(s, rng, float(s.mdp.rewards.min()))
 
 
 # Settings.
@@ -346,72 +421,70 @@ def lock(code: list[int], actions: int = 2) -> FiniteHorizonMDP:
 
 def grid() -> Iterator[Planning]:
     """Locks, in which the values of random play are small, and random processes, in which the gap is."""
-    yield Planning(lock([1, 0]), 1)
-    yield Planning(lock([1, 0, 1, 0]), 1)
-    yield Planning(lock([1, 0, 1, 0]), 2)
-    yield Planning(lock([2, 1, 2], 3), 1)
-    yield Planning(alternating_depths(), 3)
+    yield Planning.of(lock([1, 0]), 1)
+    yield Planning.of(lock([1, 0, 1, 0]), 1)
+    yield Planning.of(lock([1, 0, 1, 0]), 2)
+    yield Planning.of(lock([2, 1, 2], 3), 1)
+    yield Planning.of(alternating_depths(), 3)
     for number, depth in ((27, 2), (34, 1), (21, 1)):
-        yield Planning(random_deterministic(stream(0, "gorp", number), 4, 2, 4, highest_reward=2), depth)
+        yield Planning.of(random_deterministic(stream(0, "gorp", number), 4, 2, 4, highest_reward=2), depth)
 
 
 def grid_with_costs() -> Iterator[Planning]:
     """Rewards of either sign, besides."""
     yield from grid()
-    problem = random_deterministic(stream(0, "gorp", "costs"), 4, 2, 4, highest_reward=2)
-    lowered = [mdp.with_rewards(mdp.rewards - 1) for mdp in problem.stages]
-    yield Planning(FiniteHorizonMDP(lowered, title="random, with costs"), 1)
+    drawn = Planning.of(random_deterministic(stream(0, "gorp", "costs"), 4, 2, 4, highest_reward=2), 1)
+    yield replace(drawn, rewards=drawn.rewards - 1, title="random, with costs")
 
 
 def processes() -> Iterator[Exploration]:
     """Locks and random processes."""
-    yield Exploration(lock([1, 0, 1, 0]))
-    yield Exploration(lock([2, 1, 2], 3))
-    yield Exploration(alternating_depths())
-    yield Exploration(random_deterministic(stream(0, "exploration"), 5, 2, 5))
-
-
-def any_process() -> "SearchStrategy[FiniteHorizonMDP]":
-    """Any small deterministic process with small integer rewards."""
-    from hypothesis import strategies as st
-
-    def build(states: int, actions: int) -> "SearchStrategy[FiniteHorizonMDP]":
-        size = states * actions
-        successors = st.lists(st.integers(0, states - 1), min_size=size, max_size=size)
-        rewards = st.lists(st.integers(0, 2), min_size=size, max_size=size)
-        tables = st.tuples(successors, rewards, st.integers(1, 4))
-        return tables.map(
-            lambda t: from_table(np.reshape(t[0], (states, -1)), np.reshape(t[1], (states, -1)), t[2], "drawn")
-        )
-
-    return st.tuples(st.integers(1, 4), st.integers(1, 3)).flatmap(lambda sizes: build(*sizes))
+    drawn = random_deterministic(stream(0, "exploration"), 5, 2, 5)
+    for problem in (lock([1, 0, 1, 0]), lock([2, 1, 2], 3), alternating_depths(), drawn):
+        yield Exploration(problem.stages[0], problem.horizon)
 
 
 def any_planning() -> "SearchStrategy[Planning]":
     """Any small deterministic process that is solved by looking one or two steps ahead, for little work."""
     from hypothesis import strategies as st
 
-    drawn = st.builds(Planning, any_process(), st.integers(1, 2))
-    return drawn.filter(lambda s: s.has_gap and s.scale_by_values < 100)
+    @st.composite
+    def settings(draw: st.DrawFn) -> Planning:
+        shape = draw(st.integers(1, 4)), draw(st.integers(2, 3))
+
+        def table(highest: int) -> Indices:
+            size = shape[0] * shape[1]
+            return np.array(draw(st.lists(st.integers(0, highest), min_size=size, max_size=size))).reshape(shape)
+
+        return Planning(table(shape[0] - 1), table(2), draw(st.integers(1, 4)), draw(st.integers(1, 2)))
+
+    return settings().filter(lambda s: s.ahead.has_gap and s.scale_by_values < 100)
 
 
 def any_exploration() -> "SearchStrategy[Exploration]":
-    """Any small deterministic process."""
-    return any_process().map(Exploration)
+    """Any small deterministic process with rewards of either sign."""
+    from hypothesis import strategies as st
+
+    @st.composite
+    def settings(draw: st.DrawFn) -> Exploration:
+        shape = draw(st.integers(1, 4)), draw(st.integers(1, 3))
+
+        def table(entries: "SearchStrategy[Any]") -> list[Any]:
+            row = st.lists(entries, min_size=shape[1], max_size=shape[1])
+            return draw(st.lists(row, min_size=shape[0], max_size=shape[0]))
+
+        leads, pays = table(st.integers(0, shape[0] - 1)), table(st.integers(-2, 2) | st.floats(-1, 1))
+        return Exploration(DeterministicMDP(leads, pays, initial=np.eye(1, shape[0])[0]), draw(st.integers(1, 4)))
+
+    return settings()
 
 
-def is_integral(s: Planning) -> bool:
-    """Whether all rewards are integers."""
-    return bool((s.rewards == np.rint(s.rewards)).all())
-
-
-PLANNING: Hypotheses = {
-    "each choice leads to one state, and the first state is certain": lambda s: is_sure(s.problem),
-    "rewards are integers": is_integral,
-    "at each safe state the best choice looks better than every suboptimal one": lambda s: s.has_gap,
+CERTAIN: Hypotheses = {"each choice leads to one state, and the first state is certain": BY_CONSTRUCTION}
+PLANNING: Hypotheses = CERTAIN | {
+    "rewards are integers": BY_CONSTRUCTION,
+    "at each safe state the best choice looks better than every suboptimal one": lambda s: s.ahead.has_gap,
     "there are two actions, at least": lambda s: s.actions >= 2,
 }
-CERTAIN: Hypotheses = {"each choice leads to one state, and the first state is certain": lambda s: is_sure(s.problem)}
 SYMBOLS = (
     "$p_m$: the probability that GORP, with m episodes for each sequence of k choices, returns no optimal plan; $H$: the "
     "horizon; $A$: the number of actions"
@@ -504,7 +577,7 @@ DEPTHS = Theorem(
     run=solve_by_depth,
     measured=lambda s, trace: np.full(trace.times.size, float((trace["solved"][:-1] & ~trace["solved"][1:]).any())),
     bound=lambda s, trace: np.ones(trace.times.size),
-    settings=lambda: iter([Planning(alternating_depths(), 5)]),
+    settings=lambda: iter([Planning.of(alternating_depths(), 5)]),
     controls={"a lock": solve_lock},
     remark="The witness has four states and two actions and is solved by depths 1, 3 and 5. Every depth has to be tried: "
     "failure at one says nothing of the next.",
@@ -523,7 +596,7 @@ LUCKY = Theorem(
     run=try_published_episodes,
     measured=lambda s, trace: (trace["failure"] > 1 / 2).astype(np.float64),
     bound=lambda s, trace: np.ones(trace.times.size),
-    settings=lambda: iter([Planning(lucky_arms(36, 240), 1)]),
+    settings=lambda: iter([Planning.of(lucky_arms(36, 240), 1)]),
     controls={"certified episodes": try_certified_episodes},
     remark="In the witness the formula gives 26 episodes, with which GORP succeeds with probability 0.344; with 60 stages and 300 "
     "actions it gives 40, and success has probability 0.0715. The best choice has a return of hardly any spread, and one "
@@ -577,7 +650,7 @@ OPTIMISM = Theorem(
     statement=r"\#\{\text{suboptimal episodes}\} \le \#\{\text{choices made}\} \le S A",
     symbols="$S A$: the number of choices of all states; both numbers are those after each episode",
     kind=EveryStep(rounding=lambda s: 1e-9),
-    hypotheses=CERTAIN | {"all stages are alike": lambda s: s.problem.stride == 0},
+    hypotheses=CERTAIN | {"all stages are alike": BY_CONSTRUCTION},
     run=explore,
     measured=lambda s, trace: trace["wrong"],
     bound=lambda s, trace: trace["seen"],

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rltheory import verify
-from rltheory.instances import alternating_depths, lucky_arms
+from rltheory.instances import alternating_depths, lucky_arms, river_swim
 from rltheory.instances.effective_horizon import from_table
 from rltheory.problems import FiniteHorizonMDP, TabularMDP
 from rltheory.simulation import stream
@@ -220,12 +220,12 @@ def optimism(s, times):
 
 
 RESTATED = {
-    "gorp/values": (values, [Planning(SMALL, 1), Planning(UNEVEN, 1)]),
-    "gorp/ranges": (ranges, [Planning(SMALL, 1), Planning(COSTS, 1), Planning(UNEVEN, 1)]),
-    "gorp/steps": (steps, [Planning(SMALL, 1), Planning(SMALL, 2)]),
-    "exploration/brute-force": (brute_force, [Exploration(SMALL), Exploration(UNEVEN)]),
-    "exploration/coverage": (coverage, [Exploration(SMALL), Exploration(UNEVEN)]),
-    "exploration/optimism": (optimism, [Exploration(SMALL), Exploration(UNEVEN)]),
+    "gorp/values": (values, [Planning.of(SMALL, 1)]),
+    "gorp/ranges": (ranges, [Planning.of(SMALL, 1), Planning.of(COSTS, 1)]),
+    "gorp/steps": (steps, [Planning.of(SMALL, 1), Planning.of(SMALL, 2)]),
+    "exploration/brute-force": (brute_force, [Exploration(SMALL.stages[0], 3), Exploration(UNEVEN.stages[0], 3)]),
+    "exploration/coverage": (coverage, [Exploration(SMALL.stages[0], 3), Exploration(UNEVEN.stages[0], 3)]),
+    "exploration/optimism": (optimism, [Exploration(SMALL.stages[0], 3), Exploration(UNEVEN.stages[0], 3)]),
 }
 WITNESSES = {"gorp/depths", "gorp/published-formula"}
 
@@ -274,7 +274,7 @@ def test_witness_of_depths():
 
 def test_witness_against_the_published_formula():
     """The chance of success from the two kinds of arms, in closed form but for the laws of their sums."""
-    s = Planning(lucky_arms(36, 240), 1)
+    s = Planning.of(lucky_arms(36, 240), 1)
     trace = laidlaw2023.LUCKY.run(s, stream(0, "restatement"))
     m, horizon, actions = s.published, 36, 240
     assert trace.times.tolist() == [m]
@@ -307,13 +307,24 @@ def test_drawn_settings_hold(name):
 
 
 def test_what_is_no_setting():
-    sure = Planning(SMALL, 1)
-    assert THEOREMS["gorp/values"].failed_hypothesis(Planning(COSTS, 1)) == "$r \\ge 0$"
-    assert "looks better" in THEOREMS["gorp/values"].failed_hypothesis(Planning(alternating_depths(), 2))
-    halves = FiniteHorizonMDP([mdp.with_rewards(mdp.rewards / 2) for mdp in SMALL.stages])
-    assert THEOREMS["gorp/values"].failed_hypothesis(Planning(halves, 1)) == "rewards are integers"
-    unsure = FiniteHorizonMDP.stationary(TabularMDP(np.eye(2)[:, None], [[0], [0]]), 2)
-    assert "first state is certain" in THEOREMS["exploration/coverage"].failed_hypothesis(Exploration(unsure))
-    assert sure.has_gap
-    with pytest.raises(ValueError, match="depth is 0; it must be >= 1"):
-        Planning(SMALL, 0)
+    assert THEOREMS["gorp/values"].failed_hypothesis(Planning.of(COSTS, 1)) == "$r \\ge 0$"
+    assert "looks better" in THEOREMS["gorp/values"].failed_hypothesis(Planning.of(alternating_depths(), 2))
+    one = Planning(np.array([[0]]), np.array([[1]]), 2, 1)
+    assert "two actions" in THEOREMS["gorp/values"].failed_hypothesis(one)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Planning.of(SMALL, 0), "depth is 0; it must be >= 1"),
+        (lambda: Planning(np.array([[0, 1]]), np.array([[0, 0]]), 2, 1), r"successors\[0, 1\] is 1"),
+        (lambda: Planning(np.array([[0]]), np.array([[0.5]]), 2, 1), "rewards has type float64; it must hold integers"),
+        (lambda: Planning(np.array([[0]]), np.array([[0]]), 0, 1), "horizon is 0; it must be >= 1"),
+        (lambda: Planning.of(UNEVEN, 1), "A actions in each state"),
+        (lambda: Exploration(TabularMDP(np.eye(2)[:, None], [[0], [0]]), 2), "it must start in one"),
+        (lambda: Exploration(river_swim(3), 2), "choice 1 of .* may lead to 2 states"),
+    ],
+)
+def test_wrong_settings_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
