@@ -166,11 +166,11 @@ def two_arms() -> FiniteHorizonMDP:
 
 
 def detour() -> FiniteHorizonMDP:
-    """A sure 3/4 at once, or a coin that leads, by a second choice, to 1 or 0, or to 1/4."""
+    """A sure 3/4 at once, or a coin that leads, by a second choice, to 0 or 1, or to 1/4."""
     laws = np.zeros((4, 2, 4))
     laws[0, 0, 3] = laws[1:, :, 3] = 1
     laws[0, 1, 1:3] = 0.5
-    rewards = np.array([[0.75, 0.0], [1.0, 0.0], [0.25, 0.25], [0.0, 0.0]])
+    rewards = np.array([[0.75, 0.0], [0.0, 1.0], [0.25, 0.25], [0.0, 0.0]])
     return FiniteHorizonMDP.stationary(TabularMDP(laws, rewards, initial=[1, 0, 0, 0], title="detour"), 2)
 
 
@@ -178,11 +178,11 @@ def grid() -> Iterator[ShallowIteration]:
     """A bandit, a coin, and random processes, with few episodes and with many."""
     yield ShallowIteration(two_arms(), 1, episodes=1)
     yield ShallowIteration(detour(), 1, episodes=1000)
-    yield ShallowIteration(detour(), 2, episodes=500)
-    for number, depth in ((0, 1), (1, 2), (2, 2)):
+    yield ShallowIteration(detour(), 2, episodes=200)
+    for number, depth in ((0, 1), (1, 2)):
         problem = random_episodes(stream(0, "sqirl", number), 4, 2, 3)
         yield ShallowIteration(problem, depth, episodes=10)
-        yield ShallowIteration(problem, depth, episodes=200)
+        yield ShallowIteration(problem, depth, episodes=100)
 
 
 def grid_with_constants() -> Iterator[ShallowIteration]:
