@@ -210,6 +210,18 @@ def test_gaps_and_depths_are_those_of_the_solver(problem, depth):
     assert min(solved) == min_k(problem, values)
 
 
+def test_optimal_choices_that_look_poor_are_not_safe():
+    """Of three ways two are worth 2; behind the one that looks worse than the way to 1, random play misleads."""
+    leads = [[1, 2, 3], [4, 4, 4], [5, 4, 4], [4, 4, 4], [4, 4, 4], [4, 4, 4]]
+    pays = [[0, 0, 0], [2, 2, 2], [0, 1, 0], [1, 1, 1], [0, 0, 0], [2, 0, 0]]
+    s = Lookahead(from_table(leads, pays, 3, ""), 1)
+    assert s.is_optimal[0, :3].tolist() == [True, True, False]
+    np.testing.assert_allclose(s.action_values[0, :3], [2, 5 / 9, 1])
+    assert s.safe[1].tolist() == [False, True, False, False, False, False]
+    assert s.gaps[1, 2] < 0
+    assert s.gap == 1
+
+
 def test_depths_of_the_alternating_process():
     problem = alternating_depths()
     assert [Lookahead(problem, depth).is_solvable for depth in range(1, 6)] == [True, False, True, False, True]

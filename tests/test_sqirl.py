@@ -18,7 +18,10 @@ from rltheory.theorems.lookahead import Lookahead
 from tests.strategies import tables
 
 RIVER = FiniteHorizonMDP(
-    [river_swim(3).with_rewards(rewards) for rewards in ([0, 0, 0, 0.1, 0, 0.3], [0.2, 0, 0, 0, 0, 0.5])]
+    [
+        river_swim(3).with_rewards(rewards)
+        for rewards in ([0, 0, 0, 0.1, 0, 0.3], [0.2, 0, 0, 0, 0, 0.5], [0, 0.3, 0, 1, 0, 1])
+    ]
 )
 
 

@@ -41,7 +41,7 @@ for depth, colour in zip((1, 2, 3), COLOURS, strict=False):
     for scale, dash in ((setting.scale_by_ranges, DASHES[1]), (setting.scale_by_values, DASHES[2])):
         ax.axvline(setting.certified(scale), color=colour, linestyle=dash, linewidth=1)
     print(
-        f"k = {depth}: {setting.enough} episodes suffice, certified are {setting.certified(setting.scale_by_ranges)}; "
+        f"k = {depth}: {setting.enough} episodes suffice, {setting.certified(setting.scale_by_ranges)} are certified; "
         f"effective horizon {depth + np.log2(setting.enough):.2f}"
     )
 ax.set(xscale="log", ylim=(0, 1.03), xlabel="episodes for each sequence", ylabel="probability of an optimal plan")
