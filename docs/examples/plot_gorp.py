@@ -52,7 +52,7 @@ tidy(ax)
 # Dashed is the number that the ranges of single sequences certify, dotted that by the values; in a lock, whose returns
 # are 0 or 1, they agree. The proof allows for all sequences at all stages at once, and asks for thirty times as many
 # episodes as are needed. Looking deeper takes fewer episodes for each sequence, and there are more sequences: what
-# counts is the product :math:`A^k m`, whose logarithm is the effective horizon. In a lock it is the same for each depth.
+# counts is the product :math:`A^k m`, whose logarithm is the effective horizon. In a lock all depths agree.
 #
 # Where chance has a part
 # -----------------------

@@ -21,7 +21,7 @@ ABSOLUTE = 1e-7  # scales are some hundred; probabilities that tell them are goo
 
 SMALL = from_table([[1, 2], [0, 2], [2, 0]], [[0, 1], [2, 0], [0, 2]], 3, "small")
 COSTS = from_table([[1, 2], [0, 2], [2, 1]], [[-1, 0], [2, -1], [0, 1]], 3, "costs")
-LOTTERY = from_table([[2, 1], [2, 2], [2, 2]], [[2, 0], [0, 3], [0, 0]], 2, "lottery against a sure gain")
+LOTTERY = from_table([[2, 1], [2, 2], [2, 2]], [[3, 0], [0, 2], [0, 0]], 2, "lottery against a sure gain")
 UNEVEN = FiniteHorizonMDP.stationary(
     TabularMDP.from_rows([0, 3, 5, 6], np.eye(3)[[1, 2, 0, 0, 2, 1]], [1, 0, 0, 0, 3, 1], initial=[1, 0, 0]), 3
 )
