@@ -10,8 +10,10 @@ import numpy as np
 
 from proofs_checks.xu2025 import ROUNDING, best_of_states, optimal, value_of
 from rltheory.theorems import xu2025_cliffs as paper
+from rltheory.theorems import xu2025_incomplete as incomplete
 from rltheory.theorems.xu2025 import SIZES
-from rltheory.theorems.xu2025_cliffs import IncompleteReward, TiedProcess
+from rltheory.theorems.xu2025_cliffs import TiedProcess
+from rltheory.theorems.xu2025_incomplete import IncompleteReward
 from rltheory.theory import Claim, Proof, claim
 
 EPSILON = 0.01
@@ -168,7 +170,7 @@ def smallest(s: TiedProcess) -> Claim:
 
 # --------------------------------------------------------------------------------------------------
 
-slacker = Proof(of=[paper.SLACKER, paper.SLACKER_LOWER], settings=paper.incomplete_grid)
+slacker = Proof(of=[incomplete.SLACKER, incomplete.SLACKER_LOWER], settings=incomplete.incomplete_grid)
 
 
 def own_advantages(s, rewards):
@@ -207,7 +209,7 @@ def at_the_start(s: IncompleteReward) -> Claim:
 
 # --------------------------------------------------------------------------------------------------
 
-missing = Proof(of=[paper.MISSING_REWARD], settings=paper.incomplete_grid)
+missing = Proof(of=[incomplete.MISSING_REWARD], settings=incomplete.incomplete_grid)
 
 
 @missing.step("The complete optimum is at most the old one and h times the largest missing reward")

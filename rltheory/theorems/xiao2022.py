@@ -281,12 +281,14 @@ class NearOptimum(DiscountedProcess):
         return f"{super().__str__()}, step {self.step:g} over the smallest gap"
 
     @property
-    def unique(self) -> bool:
-        """Whether there is one optimal policy, by a margin, and another one."""
-        gaps = Setting(self.mdp, self.discount).gaps
-        others = gaps[gaps > 0]
-        margin = 1e-3 * self.largest_value / self.horizon
-        return others.size == self.mdp.choices - self.mdp.states > 0 and bool(others.min() > margin)
+    def unique(self) -> bool | str:
+        """Whether there is one optimal policy, by a margin, and another one; if not, where."""
+        if self.mdp.choices == self.mdp.states:
+            return "no state has several choices"
+        best = Setting(self.mdp, self.discount).gaps <= 1e-3 * self.largest_value / self.horizon
+        state = int(np.argmax(np.add.reduceat(best.astype(np.int64), self.mdp.first_choice[:-1])))
+        tied = np.flatnonzero(best & (self.mdp.state_of_choice == state))
+        return tied.size == 1 or f"state {state} has tied choices {', '.join(map(str, tied))}"
 
     @property
     def run(self) -> Setting:
@@ -324,7 +326,7 @@ def any_near() -> "SearchStrategy[NearOptimum]":
     from rltheory.theorems.discounted_process import discounted_processes
 
     runs = discounted_processes(NearOptimum, highest_discount=0.9, step=log_uniform(0.03, 3))
-    return runs.filter(lambda s: s.unique)
+    return runs.filter(lambda s: s.unique is True)
 
 
 def loss_factor(s: NearOptimum, trace: Trace) -> Array:

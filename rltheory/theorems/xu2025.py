@@ -73,13 +73,13 @@ class PerturbedProcess(DiscountedProcess):
 
     @property
     def scale(self) -> float:
-        """Largest value of a choice in a sweep."""
-        return self.largest_value + float(np.abs(np.asarray(self.direction)).max()) * self.horizon
+        """Largest value of a choice in a sweep, in which rewards move by 1 or by the direction, whichever is larger."""
+        return self.largest_value + max(1.0, float(np.abs(np.asarray(self.direction)).max())) * self.horizon
 
     @property
     def accuracy(self) -> float:
         """Largest error of the optimal values of a sweep."""
-        return ACCURACY * max(self.scale, float(np.finfo(np.float64).tiny) * 1e20)
+        return ACCURACY * self.scale
 
     def solved(self, rewards: Vector) -> Vector:
         """Optimal values of the choices under other rewards."""

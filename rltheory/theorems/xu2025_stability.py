@@ -59,20 +59,20 @@ class StableProcess(PerturbedProcess):
     """A perturbed process with one optimal policy."""
 
     @cached_property
-    def stability(self) -> StabilityRadius | None:
-        """Radius within which the optimal policy does not change; None where it is not unique."""
+    def stability(self) -> StabilityRadius | str:
+        """Radius within which the optimal policy does not change; where it is not unique, a text that says where."""
         return self._radius(None)
 
-    def _radius(self, weights: ArrayLike | None) -> StabilityRadius | None:
+    def _radius(self, weights: ArrayLike | None) -> StabilityRadius | str:
         try:
             return stability_radius(self.mdp, self.discount, weights=weights)
-        except ValueError:
-            return None
+        except ValueError as error:
+            return str(error).partition(";")[0]
 
     @property
     def unique(self) -> StabilityRadius:
         """The radius, where the hypothesis holds that there is one."""
-        assert self.stability is not None
+        assert isinstance(self.stability, StabilityRadius)
         return self.stability
 
     @cached_property
@@ -117,8 +117,8 @@ class WeightedProcess(StableProcess):
             raise ValueError(f"weights[{choice}] is {np.asarray(self.weights)[choice]}; a weight must be >= 0")
 
     @cached_property
-    def stability(self) -> StabilityRadius | None:
-        """Radius within which the optimal policy does not change; None where it is not unique, or nothing changes it."""
+    def stability(self) -> StabilityRadius | str:
+        """Radius within which the optimal policy does not change; why there is none, if it is not unique or fixed."""
         return self._radius(self.weights)
 
     @property
@@ -266,7 +266,7 @@ def meets_tie(s: StableProcess, trace: Trace) -> NDArray[np.bool_]:
 
 def _unique() -> Iterator[tuple[MDP, float]]:
     """Processes with one optimal policy."""
-    yield from ((mdp, discount) for mdp, discount in processes() if StableProcess(mdp, discount).stability is not None)
+    yield from ((mdp, discount) for mdp, discount in processes() if is_stable(StableProcess(mdp, discount)) is True)
     yield inventory(), 0.9
     yield bandit([1.0, 0.5, 0.2]), 0.0
     yield BRANCHES, 0.9
@@ -343,7 +343,7 @@ def any_weights() -> "SearchStrategy[WeightedProcess]":
         weights = st.lists(st.sampled_from([0.0, 0.25, 1.0]), min_size=s.mdp.choices, max_size=s.mdp.choices)
         return weights.map(lambda drawn: replace(s, weights=np.array(drawn)))
 
-    return any_unique(WeightedProcess).flatmap(weighted).filter(lambda s: s.stability is not None)
+    return any_unique(WeightedProcess).flatmap(weighted).filter(lambda s: is_stable(s) is True)
 
 
 def any_noise() -> "SearchStrategy[NoisyProcess]":
@@ -362,11 +362,14 @@ def crosses(s: StableProcess) -> bool:
     return bool(optimality_margins(s.mdp, s.unique.policy, s.discount, rewards).margins[0] < -s.rounding)
 
 
-UNIQUE: Hypotheses = {"the optimal policy is unique": lambda s: s.stability is not None}
+def is_stable(s: StableProcess) -> bool | str:
+    """Whether there is a radius of stability, or why not."""
+    return s.stability if isinstance(s.stability, str) else True
+
+
+UNIQUE: Hypotheses = {"the optimal policy is unique": is_stable}
 CHANGEABLE: Hypotheses = {
-    "the optimal policy is unique, and not without regard to the rewards that may move": lambda s: (
-        s.stability is not None
-    )
+    "the optimal policy is unique, and not without regard to the rewards that may move": is_stable
 }
 CROSSES: Hypotheses = {"the policy is not optimal for the perturbed rewards": crosses}
 RADIUS_SYMBOLS = (

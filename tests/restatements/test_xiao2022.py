@@ -192,7 +192,7 @@ def test_local_factor_is_that_of_a_bandit():
 
 def test_hypotheses():
     near = NearOptimum(TabularMDP(np.ones((1, 2, 1)), [[1.0, 1.0]]), 0.5)
-    assert "one policy is optimal" in THEOREMS["pmd/local"].failed_hypothesis(near)
+    assert "(state 0 has tied choices 0, 1)" in THEOREMS["pmd/local"].failed_hypothesis(near)
     euclidean = SETTINGS["two states, Euclidean"]
     assert "Kullback-Leibler" in THEOREMS["pmd/contraction"].failed_hypothesis(euclidean)
     myopic = Setting(SMALL, 0.0)

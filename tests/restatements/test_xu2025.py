@@ -4,6 +4,7 @@ Of the library, only the theorem objects under test compute anything here.
 """
 
 import math
+import re
 from itertools import product
 
 import numpy as np
@@ -12,9 +13,10 @@ import pytest
 from rltheory import verify
 from rltheory.problems import TabularMDP
 from rltheory.simulation import stream
-from rltheory.theorems import xu2025, xu2025_cliffs, xu2025_stability
+from rltheory.theorems import xu2025, xu2025_cliffs, xu2025_incomplete, xu2025_stability
 from rltheory.theorems.xu2025 import PerturbedProcess
-from rltheory.theorems.xu2025_cliffs import IncompleteReward, TiedProcess
+from rltheory.theorems.xu2025_cliffs import TiedProcess
+from rltheory.theorems.xu2025_incomplete import IncompleteReward
 from rltheory.theorems.xu2025_stability import NoisyProcess, StableProcess, WeightedProcess
 from rltheory.theory import Existence, InExpectation, Status, Theorem
 
@@ -22,7 +24,7 @@ from rltheory.theory import Existence, InExpectation, Status, Theorem
 ABSOLUTE = 1e-8
 THEOREMS = {
     theorem.name: theorem
-    for module in (xu2025, xu2025_stability, xu2025_cliffs)
+    for module in (xu2025, xu2025_stability, xu2025_cliffs, xu2025_incomplete)
     for theorem in vars(module).values()
     if isinstance(theorem, Theorem)
 }
@@ -80,7 +82,6 @@ GRADIENTS = gradients(OPTIMUM)
 RADIUS = (GRADIENTS @ R / np.abs(GRADIENTS).sum(axis=1)).min()
 # The reward that makes choice 1 as good as choice 0 in state 0, or the other way round.
 TIED = R + gaps(R) * np.array([1, 1, 0, 0, 0, 0])
-EPSILON = 0.5 * gaps(TIED)[2:].max() / H
 
 PERTURBED = PerturbedProcess(MDP, GAMMA, "restated", DIRECTION)
 STABLE = StableProcess(MDP, GAMMA, "restated", DIRECTION)
@@ -90,10 +91,6 @@ NOISY = NoisyProcess(MDP, GAMMA, "restated", noise=0.9)
 TIE = TiedProcess(MDP, GAMMA, "restated", among=np.array([0, 1]))
 SKEWED = TiedProcess(MDP, GAMMA, "restated", among=np.array([0, 1]), selection=[0.7, 0.3])
 SLACK = IncompleteReward(MDP, GAMMA, "restated", -DIRECTION, among=np.array([0, 1]))
-
-
-def sizes(trace):
-    return np.geomspace(1e-3, 1, 7)
 
 
 def moved(trace):
@@ -321,7 +318,9 @@ def test_ties_are_out_of_scope_of_the_radius():
     tied = StableProcess(TIE.mdp, GAMMA)
     (verdict,) = verify(THEOREMS["policy-cliff/radius"], settings=[tied])
     assert verdict.status is Status.NOT_APPLICABLE
-    assert "the optimal policy is unique" in verdict.judgement.reason
+    assert re.search(
+        r"the optimal policy is unique \(state \d has tied choices \d, \d.*\) fails", verdict.judgement.reason
+    )
     unique = TiedProcess(MDP, GAMMA)
     (verdict,) = verify(THEOREMS["policy-cliff/uniform-jump"], settings=[unique])
     assert verdict.status is Status.NOT_APPLICABLE
@@ -337,6 +336,7 @@ def test_ties_are_out_of_scope_of_the_radius():
         ),
         (lambda: NoisyProcess(MDP, GAMMA, noise=0), "noise is 0.0; it must be finite and > 0"),
         (lambda: TiedProcess(MDP, GAMMA, state=3), "state is 3; there are states 0 to 2"),
+        (lambda: TiedProcess(MDP, GAMMA, among=[0, 6]), r"among is \[0 6\]; there are choices 0 to 5"),
     ],
 )
 def test_wrong_settings_are_refused(make, message):
