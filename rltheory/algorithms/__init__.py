@@ -5,6 +5,7 @@ from rltheory.algorithms.adahedge import adahedge
 from rltheory.algorithms.batched import batched_magnetic_mirror_descent, batched_nash_mirror_prox
 from rltheory.algorithms.contextual import play_contexts
 from rltheory.algorithms.direct_nash_optimization import direct_nash_optimization
+from rltheory.algorithms.gorp import gorp
 from rltheory.algorithms.hedge import hedge
 from rltheory.algorithms.history_hedge import history_hedge
 from rltheory.algorithms.inpo import inpo
@@ -27,6 +28,7 @@ from rltheory.algorithms.sampled_mirror_descent import sampled_hedge, sampled_ma
 from rltheory.algorithms.sampled_nash_mirror_prox import sampled_nash_mirror_prox
 from rltheory.algorithms.self_play_gradient import self_play_gradient
 from rltheory.algorithms.softmax_policy_gradient import softmax_policy_gradient
+from rltheory.algorithms.sqirl import by_regressor, cell_means, least_squares, sqirl
 from rltheory.algorithms.stochastic_policy_gradient import harpg, n_pg_igt, policy_gradient_ascent, svrpg
 from rltheory.algorithms.value_iteration import value_iteration
 
@@ -36,12 +38,16 @@ __all__ = [
     "adaptive_policy_mirror_descent",
     "batched_magnetic_mirror_descent",
     "batched_nash_mirror_prox",
+    "by_regressor",
+    "cell_means",
     "direct_nash_optimization",
+    "gorp",
     "harpg",
     "hedge",
     "history_hedge",
     "inpo",
     "inpo_regression",
+    "least_squares",
     "magnetic_mirror_descent",
     "magnetic_preference_optimization",
     "mdpo",
@@ -63,6 +69,7 @@ __all__ = [
     "sampled_nash_mirror_prox",
     "self_play_gradient",
     "softmax_policy_gradient",
+    "sqirl",
     "svrpg",
     "value_iteration",
 ]

@@ -8,6 +8,12 @@ from rltheory.instances.cliffs import (
     tied_mdp,
     two_branches,
 )
+from rltheory.instances.effective_horizon import (
+    alternating_depths,
+    lucky_arms,
+    random_deterministic,
+    random_episodes,
+)
 from rltheory.instances.mdps import (
     MOVES,
     chain,
@@ -56,6 +62,7 @@ from rltheory.instances.smoothing import (
 __all__ = [
     "MOVES",
     "additive",
+    "alternating_depths",
     "bandit",
     "block_game",
     "bradley_terry",
@@ -73,6 +80,7 @@ __all__ = [
     "inventory",
     "length_chain",
     "low_rank",
+    "lucky_arms",
     "machine_replacement",
     "nash_md_population",
     "opposed_bandit",
@@ -80,6 +88,8 @@ __all__ = [
     "planted_reference",
     "planted_winner",
     "prompt_tree",
+    "random_deterministic",
+    "random_episodes",
     "random_game",
     "random_linear_mdp",
     "random_tournament",

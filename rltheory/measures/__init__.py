@@ -17,8 +17,10 @@ from rltheory.measures.mdps import (
     finite_horizon_suboptimality,
     performance_difference,
     performance_difference_reversed,
+    plan_loss,
     suboptimality,
 )
+from rltheory.measures.planning import gorp_failure_probability
 from rltheory.simplex import span
 
 __all__ = [
@@ -32,10 +34,12 @@ __all__ = [
     "exploitability",
     "finite_horizon_regret",
     "finite_horizon_suboptimality",
+    "gorp_failure_probability",
     "kl",
     "l1",
     "performance_difference",
     "performance_difference_reversed",
+    "plan_loss",
     "regularized_exploitability",
     "span",
     "suboptimality",

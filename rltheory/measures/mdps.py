@@ -22,6 +22,7 @@ __all__ = [
     "finite_horizon_suboptimality",
     "performance_difference",
     "performance_difference_reversed",
+    "plan_loss",
     "suboptimality",
 ]
 
@@ -50,6 +51,48 @@ def action_gaps(mdp: MDP, action_values: Array) -> Array:
     best = np.maximum.reduceat(action_values, mdp.first_choice[:-1], axis=-1)
     gaps: Array = best[..., mdp.state_of_choice] - action_values
     return gaps
+
+
+def plan_loss(problem: FiniteHorizonMDP, made: ArrayLike) -> Vector:
+    r"""What plans lose, :math:`\sum_h (V_h^*(s_h) - Q_h^*(c_h))`: what they return too little, if nothing is random.
+
+    Parameters
+    ----------
+    problem
+        The process, H stages.
+    made : array_like of int, shape (H, R)
+        Numbers of the choices that each of R plans makes, from the state to which it leads.
+
+    Returns
+    -------
+    array, shape (R,)
+        Losses in units of reward; exactly 0 for plans whose choices are all computed as best.
+
+    Raises
+    ------
+    ValueError
+        If the choices do not have the shape (H, R), or one does not exist. The message names it.
+
+    Examples
+    --------
+    >>> from rltheory.instances import combination_lock
+    >>> problem = FiniteHorizonMDP.stationary(combination_lock([1, 0]), 2)
+    >>> plan_loss(problem, [[1, 0], [2, 0]])
+    array([0., 1.])
+    """
+    plans = np.asarray(made)
+    if plans.ndim != 2 or len(plans) != problem.horizon or not np.issubdtype(plans.dtype, np.integer):
+        raise ValueError(
+            f"made has type {plans.dtype} and shape {plans.shape}; it must hold integers, a row for each of the "
+            f"{problem.horizon} stages"
+        )
+    outside = (plans < 0) | (plans >= problem.choices)
+    if outside.any():
+        place = first_index(outside)
+        raise ValueError(f"made{list(place)} is {plans[place]}; there are choices 0 to {problem.choices - 1}")
+    gaps = action_gaps(problem.stages[0], backward_induction(problem).action_values)
+    losses: Vector = np.take_along_axis(gaps, plans, axis=1).sum(axis=0)
+    return losses
 
 
 def suboptimality(mdp: MDP, policy: ArrayLike, discount: float, optimal_values: ArrayLike) -> float:
