@@ -31,41 +31,36 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from functools import cached_property
-from typing import NamedTuple
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rltheory.arrays import UNIT_ROUNDOFF, Array, Matrix, Vector, count, frozen
-from rltheory.jit import kernel
 from rltheory.problems.mdp import Indices
-from rltheory.solvers.return_distributions import checked_exploration, checked_tables, laws_backwards
-from rltheory.solvers.selection_bounds import (
-    CELLS,
-    LEVELS,
-    bennett,
-    berry_esseen,
-    berry_esseen_coefficient,
-    bernstein,
-    binomial,
-    window_width,
+from rltheory.solvers.gorp_kernels import (
+    DONE,
+    NOT_OPTIMAL,
+    OPTIMALITY_TOLERANCE,
+    Arms,
+    Room,
+    failures_of_nodes,
+    node_arms,
 )
+from rltheory.solvers.return_distributions import checked_exploration, checked_tables, laws_backwards
+from rltheory.solvers.selection_bounds import CELL_ROWS, CELLS, LEVELS, berry_esseen_coefficient, window_width
 
 __all__ = ["GorpBound", "gorp_bounds", "gorp_failure_bounds"]
 
-OPTIMALITY_TOLERANCE = 1e-4
 # Methods that compare each arm with each are left out beyond these.
 MOST_ARMS = 100
 MOST_BINOMIAL = 1_000_000
-# Bounds wider than this are worth a linear program.
-WIDE = 0.01
 # Sums and special functions of bounds on probabilities err by less, all stages together.
 PROBABILITY_ROUNDING = 1e-6
 BERRY_ESSEEN_ROUNDING = 1e-9
 MOST_EPISODES = 10**100
 # Logarithms of published bounds have 256 bits.
 DIGITS = Context(prec=77)
-NOT_OPTIMAL, DONE = -1, -2
 
 
 @dataclass(frozen=True)
@@ -131,24 +126,6 @@ class _Process:
         return 4 * (self.successors.shape[1] + 6) * (self.horizon + 1) * UNIT_ROUNDOFF * largest
 
 
-class _Arms(NamedTuple):
-    """What GORP compares at each state that optimal actions lead to; such states are nodes, by stage.
-
-    Node n compares the arms ``first[n]`` to ``first[n + 1] - 1``, equal ones once.
-    """
-
-    successors: Indices  # (N, A), node after an action, or NOT_OPTIMAL, or DONE after the last stage
-    first: Indices  # (N + 1,)
-    counts: Indices  # (M, A), how many of the equal arms begin with which action
-    copies: Indices  # (M,), their sum
-    mean: Vector
-    highest: Vector
-    lowest: Vector
-    law: Indices  # (M,), number of the law, whose moments are the following two; none if arms are many
-    deviation: Vector
-    third_moment: Vector
-
-
 def _values(successors: Indices, rewards: Matrix, horizon: int, policy: Array | None) -> tuple[Matrix, Matrix, Matrix]:
     """Values of the exploration policy, of the best and of the worst one, each of shape (T + 1, S)."""
     actions = successors.shape[1]
@@ -176,9 +153,7 @@ def _reachable(successors: Indices, horizon: int) -> NDArray[np.bool_]:
     return reachable
 
 
-def _moments(
-    successors: Indices, rewards: Matrix, horizon: int, policy: Array | None
-) -> tuple[Matrix, Matrix, float]:
+def _moments(successors: Indices, rewards: Matrix, horizon: int, policy: Array | None) -> tuple[Matrix, Matrix, float]:
     """Standard deviations and third absolute central moments of returns, shape (T + 1, S), and displacement."""
     deviations, thirds = np.zeros((horizon + 1, len(successors))), np.zeros((horizon + 1, len(successors)))
     largest = 0.0
@@ -226,56 +201,6 @@ def _process(
     )
 
 
-@kernel
-def _node_arms(
-    successors: Indices,
-    rewards: Matrix,
-    tables: Array,
-    stage: int,
-    state: int,
-    k: int,
-    path: Vector,
-    parameters: Matrix,
-    counts: Indices,
-) -> int:
-    """Write the distinct arms of a node and how many begin with which action; return their number.
-
-    Parameters are one of each table: three values, from the beginning of an arm, and two moments at its end.
-    """
-    horizon, actions, size = tables.shape[1] - 1, successors.shape[1], 0
-    of_first = actions ** (k - 1)
-    length = min(k, horizon - stage)
-    for sequence in range(actions**k):
-        place, remaining, weight = state, sequence, of_first
-        for step in range(length):
-            action = remaining // weight
-            remaining, weight = remaining % weight, max(1, weight // actions)
-            path[step] = rewards[place, action]
-            place = successors[place, action]
-        for which in range(tables.shape[0]):
-            number = tables[which, stage + length, place]
-            if which < 3:
-                for step in range(length - 1, -1, -1):
-                    number += path[step]
-            parameters[size, which] = number
-        arm = 0
-        while arm < size:
-            same = True
-            for which in range(tables.shape[0]):
-                if parameters[arm, which] != parameters[size, which]:
-                    same = False
-                    break
-            if same:
-                break
-            arm += 1
-        if arm == size:
-            size += 1
-            for action in range(actions):
-                counts[arm, action] = 0
-        counts[arm, sequence // of_first] += 1
-    return size
-
-
 def _nodes(process: _Process) -> Iterator[tuple[int, Indices, Indices]]:
     """For each stage, its number, the states that optimal actions lead to, and where those lead next."""
     states, first = np.array([0]), 0
@@ -290,7 +215,7 @@ def _nodes(process: _Process) -> Iterator[tuple[int, Indices, Indices]]:
         states = following
 
 
-def _arms(process: _Process, k: int) -> _Arms:
+def _arms(process: _Process, k: int) -> Arms:
     actions = process.successors.shape[1]
     arms = actions**k
     with_moments = arms <= MOST_ARMS
@@ -302,7 +227,7 @@ def _arms(process: _Process, k: int) -> _Arms:
     for stage, states, after in _nodes(process):
         successors.append(after)
         for state in states:
-            size = _node_arms(
+            size = node_arms(
                 process.successors, process.rewards, tables, stage, int(state), k, path, parameters, counts
             )
             all_parameters.append(parameters[:size].copy())
@@ -313,7 +238,8 @@ def _arms(process: _Process, k: int) -> _Arms:
     # A range is 0 where there is nothing random, and contains all of it elsewhere.
     widened = np.where(highest > lowest, process.slack, 0.0)
     sizes = [len(block) for block in all_parameters]
-    return _Arms(
+    return Arms(
+        np.concatenate([[0], np.cumsum([len(block) for block in successors])]),
         np.concatenate(successors),
         np.concatenate([[0], np.cumsum(sizes)]),
         counts,
@@ -327,179 +253,78 @@ def _arms(process: _Process, k: int) -> _Arms:
     )
 
 
-@kernel
-def _worst_mixture(failures: Vector, counts: Indices, first: int, last: int, lower: Vector, upper: Vector) -> float:
-    """Largest probability of failure for selection probabilities within bounds, or a bound that is nearly as good."""
-    least, most, spent, top = 0.0, 0.0, 0.0, 0.0
-    for action in range(failures.size):
-        top = max(top, failures[action])
-        for i in range(first, last):
-            least += counts[i, action] * lower[i] * failures[action]
-            most += counts[i, action] * upper[i] * failures[action]
-            spent += counts[i, action] * lower[i]
-    most = min(most, top)
-    if not most - least > WIDE:
-        return most
-    # What is left of probability 1 goes to the most harmful actions, as far as their bounds allow.
-    left, worst, previous = 1 - spent, least, np.inf
-    while left > 0:
-        harm = -np.inf
-        for action in range(failures.size):
-            if failures[action] < previous:
-                harm = max(harm, failures[action])
-        if harm == -np.inf:
-            break
-        room = 0.0
-        for action in range(failures.size):
-            if failures[action] == harm:
-                for i in range(first, last):
-                    room += counts[i, action] * (upper[i] - lower[i])
-        worst += harm * min(left, room)
-        left, previous = left - room, harm
-    return min(worst, top)
+def _failure(
+    process: _Process, arms: Arms, k: int, episodes: int, pool: ThreadPoolExecutor, *, at_most: float = math.inf
+) -> float:
+    """Bound on the probability that one of the choices of GORP(k, episodes) is not optimal.
 
-
-@kernel
-def _add_deficit(copies: Indices, first: int, last: int, upper: Vector) -> None:
-    """Where upper bounds sum to less than 1, add what is missing to each."""
-    total = 0.0
-    for i in range(first, last):
-        total += copies[i] * upper[i]
-    if total < 1:
-        for i in range(first, last):
-            upper[i] = min(1.0, upper[i] + 1 - total)
-
-
-@kernel
-def _failures(
-    arms: _Arms,
-    episodes: float,
-    binomial_episodes: int,
-    slack: float,
-    law_slack: float,
-    published: bool,
-    errors: Vector,
-    quantiles: Matrix,
-    normal: Vector,
-    windows: Matrix,
-    lows: Indices,
-    of_action: Vector,
-    lower: Vector,
-    upper: Vector,
-    failures: Vector,
-) -> None:
-    """Write bounds on the probability of failure from each node on.
-
-    Without binomial episodes, or without errors of laws, the methods that need them are left out.
+    The answer is 1 as soon as it is sure to exceed `at_most`: no bound is below those of all states of a later stage.
     """
-    successors, first, counts, copies = arms.successors, arms.first, arms.counts, arms.copies
-    mean, highest, lowest, law, deviation = arms.mean, arms.highest, arms.lowest, arms.law, arms.deviation
-    with_laws, with_binomial = errors.size > 0, binomial_episodes > 0
-    for node in range(failures.size - 1, -1, -1):
-        begin, end = first[node], first[node + 1]
-        least, failure = 1.0, 0.0
-        for action in range(of_action.size):
-            after = successors[node, action]
-            of_action[action] = failures[after] if after >= 0 else (1.0 if after == NOT_OPTIMAL else 0.0)
-            least, failure = min(least, of_action[action]), max(failure, of_action[action])
-        for method in range(4 if least < failure else 0):
-            if method == 0:
-                bennett(
-                    mean,
-                    highest,
-                    lowest,
-                    copies,
-                    begin,
-                    end,
-                    episodes,
-                    slack,
-                    OPTIMALITY_TOLERANCE,
-                    lower,
-                    upper,
-                )
-            elif method == 1 and with_laws:
-                bernstein(mean, highest, lowest, copies, begin, end, episodes, slack, lower, upper)
-            elif method == 2 and with_laws:
-                berry_esseen(
-                    mean,
-                    deviation,
-                    errors,
-                    quantiles,
-                    law,
-                    copies,
-                    begin,
-                    end,
-                    episodes,
-                    law_slack,
-                    lower,
-                    upper,
-                )
-            elif method == 3 and with_binomial:
-                binomial(
-                    mean,
-                    copies,
-                    begin,
-                    end,
-                    binomial_episodes,
-                    slack,
-                    not published,
-                    normal,
-                    windows,
-                    lows,
-                    lower,
-                    upper,
-                )
-            else:
-                continue
-            if published:
-                _add_deficit(copies, begin, end, upper)
-            failure = min(failure, _worst_mixture(of_action, counts, begin, end, lower, upper))
-        failures[node] = failure
-
-
-def _failure(process: _Process, arms: _Arms, k: int, episodes: int) -> float:
-    """Bound on the probability that one of the choices of GORP(k, episodes) is not optimal."""
     from scipy.special import ndtri
 
     m = float(episodes)
     errors = berry_esseen_coefficient(arms.deviation, arms.third_moment) / math.sqrt(m)
     if not process.published:
-        relative = np.divide(
-            process.slack, arms.deviation, out=np.zeros(errors.size), where=arms.deviation > 0
-        )
+        relative = np.divide(process.slack, arms.deviation, out=np.zeros(errors.size), where=arms.deviation > 0)
         errors += (8 * errors + 1) * relative + BERRY_ESSEEN_ROUNDING
     with_binomial = process.is_binomial and k == 1 and episodes <= MOST_BINOMIAL
-    most = int(np.diff(arms.first).max())
-    failures = np.empty(len(arms.successors))
-    _failures(
-        arms,
-        m,
-        episodes if with_binomial else 0,
-        process.slack,
-        process.slack + 4 * process.displacement,
-        process.published,
-        errors,
-        ndtri(np.minimum(1.0, LEVELS + errors[:, None])),
-        ndtri(np.arange(CELLS + 1) / CELLS),
-        np.empty((most, window_width(episodes) if with_binomial else 0)),
-        np.empty(most, dtype=np.int64),
-        np.empty(process.successors.shape[1]),
-        np.empty(len(arms.mean)),
-        np.empty(len(arms.mean)),
-        failures,
+    most, width = int(np.diff(arms.first).max()), window_width(episodes) if with_binomial else 0
+    mine, others = (
+        Room(
+            np.empty((CELL_ROWS, CELLS)),
+            np.empty((most, width)),
+            np.empty(most, dtype=np.int64),
+            np.empty(process.successors.shape[1]),
+        )
+        for _ in range(2)
     )
+    quantiles = ndtri(np.minimum(1.0, LEVELS + errors[:, None]))
+    normal = ndtri(np.arange(CELLS + 1) / CELLS)
+    lower, upper = np.empty(len(arms.mean)), np.empty(len(arms.mean))
+    failures = np.empty(len(arms.successors))
+
+    def write(begin: int, end: int, room: Room) -> None:
+        failures_of_nodes(
+            arms,
+            begin,
+            end,
+            m,
+            episodes if with_binomial else 0,
+            process.slack,
+            process.slack + 4 * process.displacement,
+            process.published,
+            errors,
+            quantiles,
+            normal,
+            room,
+            lower,
+            upper,
+            failures,
+        )
+
+    for begin, end in reversed(list(pairwise(arms.stages.tolist()))):
+        middle = (begin + end) // 2
+        half = pool.submit(write, begin, middle, others)
+        write(middle, end, mine)
+        half.result()
+        if failures[begin:end].min() > at_most:
+            return 1.0
     return float(failures[0]) if process.published else min(1.0, float(failures[0]) + PROBABILITY_ROUNDING)
 
 
-def _enough(process: _Process, k: int) -> int | None:
+def _enough(process: _Process, k: int, pool: ThreadPoolExecutor) -> int | None:
     """Number of episodes whose failure is bounded by 1/2, and within 1 % of one whose failure is not."""
     arms = _arms(process, k)
+
+    def suffices(episodes: int) -> bool:
+        return _failure(process, arms, k, episodes, pool, at_most=0.5) <= 0.5
+
     high, low = MOST_EPISODES, 0
-    if not _failure(process, arms, k, high) <= 0.5:
+    if not suffices(high):
         return None
     while high > low + 1 and 100 * (high - low) > high:
         middle = math.isqrt(high * (low + 1))
-        if _failure(process, arms, k, middle) <= 0.5:
+        if suffices(middle):
             high = middle
         else:
             low = middle
@@ -561,11 +386,8 @@ def gorp_bounds(
     lengths = [count(k, f"ks[{place}]", at_least=1) for place, k in enumerate(ks)]
     process = _process(successors, rewards, horizon, policy, published)
     actions = process.successors.shape[1]
-    with ThreadPoolExecutor(2) as pool:
-        found = pool.map(lambda k: _enough(process, k), lengths)
-        return tuple(
-            GorpBound(k, process.horizon, actions, episodes) for k, episodes in zip(lengths, found, strict=True)
-        )
+    with ThreadPoolExecutor(1) as pool:
+        return tuple(GorpBound(k, process.horizon, actions, _enough(process, k, pool)) for k in lengths)
 
 
 def gorp_failure_bounds(
@@ -614,4 +436,5 @@ def gorp_failure_bounds(
     numbers = [count(m, f"episodes[{place}]", at_least=1) for place, m in enumerate(episodes)]
     process = _process(successors, rewards, horizon, policy, published)
     arms = _arms(process, length)
-    return frozen(np.array([_failure(process, arms, length, m) for m in numbers]))
+    with ThreadPoolExecutor(1) as pool:
+        return frozen(np.array([_failure(process, arms, length, m, pool) for m in numbers]))

@@ -20,17 +20,20 @@ import math
 import numpy as np
 
 from rltheory.arrays import Matrix, Vector
+from rltheory.exponential import exponential
 from rltheory.jit import kernel
 from rltheory.problems.mdp import Indices
 
 __all__ = [
     "CELLS",
+    "CELL_ROWS",
     "LEVELS",
     "bennett",
+    "bernstein",
     "berry_esseen",
     "berry_esseen_coefficient",
-    "bernstein",
     "binomial",
+    "normal_cdf",
     "window_width",
 ]
 
@@ -39,12 +42,22 @@ CELLS = 100
 LEVELS = np.arange(1, CELLS + 1) / CELLS
 with np.errstate(divide="ignore"):
     LOG_ODDS_AGAINST = -np.log(1 - LEVELS)
+CELL_ROWS = 5
+# A denominator to divide by where nothing is random.
+TINY = 1e-300
 # Step by which a weak inequality between a point and an arm without variance is made strict, in units of reward.
 STRICTLY = 1e-8
 # From this number of episodes on, points of the binomial grid come from the normal approximation.
 NORMAL_FROM = 30
 # Below it, (1 + u) log(1 + u) - u would cancel.
 CANCELLING = 1e-5
+# Rational approximation of Hart et al. to the upper tail of the normal law over exp(-x^2 / 2).
+N0, N1, N2, N3 = 220.206867912376, 221.213596169931, 112.079291497871, 33.912866078383
+N4, N5, N6 = 6.37396220353165, 0.700383064443688, 0.0352624965998911
+D0, D1, D2, D3 = 440.413735824752, 793.826512519948, 637.333633378831, 296.564248779674
+D4, D5, D6, D7 = 86.7807322029461, 16.064177579207, 1.75566716318264, 0.0883883476483184
+# No double is left of the tail beyond.
+FARTHEST = 38.0
 
 
 @kernel
@@ -99,22 +112,11 @@ def bennett(
 
 
 @kernel
-def _bernstein_exponent(deviation: float, variance: float, span: float, m: float) -> float:
-    """Minus the logarithm of a bound on the probability that a mean deviates by as much to one side."""
-    if deviation <= 0:
-        return 0.0
-    if deviation == np.inf:
-        return np.inf
-    return deviation * deviation * m / (2 * (variance + span * deviation / 3))
-
-
-@kernel
-def _bernstein_deviation(exponent: float, variance: float, span: float, m: float) -> float:
-    """Deviation of that exponent."""
-    if variance == 0 or span == 0:
-        return 0.0
-    scaled = exponent / m
-    return (span * scaled + math.sqrt(18 * variance * scaled + span * span * scaled * scaled)) / 3
+def _raise(factors: Vector, times: int, products: Vector) -> None:
+    """Multiply products by factors that many times."""
+    for _ in range(times):
+        for cell in range(CELLS):
+            products[cell] *= factors[cell]
 
 
 @kernel
@@ -127,36 +129,67 @@ def bernstein(
     last: int,
     m: float,
     slack: float,
+    room: Matrix,
     lower: Vector,
     upper: Vector,
 ) -> None:
-    """Bound by Bernstein's inequality, where a variance is (highest - mean) (mean - lowest) at most."""
+    r"""Bound by Bernstein's inequality, where a variance is (highest - mean) (mean - lowest) at most.
+
+    A mean deviates by x to one side with probability :math:`e^{-m x^2 / (2 (v + b x / 3))}` at most, for variance v
+    and range b. `room` has CELL_ROWS rows, of cells.
+    """
+    tops, bottoms, exponents, below, chances = room[0], room[1], room[2], room[3], room[4]
     for i in range(first, last):
         span, variance = highest[i] - lowest[i], (highest[i] - mean[i]) * (mean[i] - lowest[i])
-        lower[i] = upper[i] = 0.0
+        if span == 0:
+            variance = 0.0
         for cell in range(CELLS):
-            top = mean[i] + _bernstein_deviation(LOG_ODDS_AGAINST[cell], variance, span, m)
-            bottom = mean[i] - _bernstein_deviation(LOG_ODDS_AGAINST[CELLS - 1 - cell], variance, span, m)
-            exponent, below = 0.0, 1.0
-            for j in range(first, last):
-                others = copies[j] - (i == j)
-                if others == 0:
-                    continue
-                of_span, of_variance = highest[j] - lowest[j], (highest[j] - mean[j]) * (mean[j] - lowest[j])
-                exponent += others * _bernstein_exponent(mean[j] - top - slack, of_variance, of_span, m)
-                if below > 0:
-                    reaches = math.exp(-_bernstein_exponent(bottom - mean[j] - slack, of_variance, of_span, m))
-                    below *= (1 - reaches) ** others
-            lower[i] += below / CELLS
-            upper[i] += math.exp(-exponent) / CELLS
+            # Deviations of those probabilities; a certain arm does not deviate at all.
+            scaled, opposite = LOG_ODDS_AGAINST[cell] / m, LOG_ODDS_AGAINST[CELLS - 1 - cell] / m
+            deviation = (span * scaled + math.sqrt(18 * variance * scaled + span * span * scaled * scaled)) / 3
+            tops[cell] = mean[i] + (deviation if variance > 0 else 0.0)
+            deviation = (span * opposite + math.sqrt(18 * variance * opposite + span * span * opposite * opposite)) / 3
+            bottoms[cell] = mean[i] - (deviation if variance > 0 else 0.0)
+            exponents[cell], below[cell] = 0.0, 1.0
+        can_win = True
+        for j in range(first, last):
+            others = copies[j] - (i == j)
+            if others == 0:
+                continue
+            # Where nothing is random, deviations > 0 have exponents that are as good as infinite.
+            third, twice = 2 * (highest[j] - lowest[j]) / 3, 2 * (highest[j] - mean[j]) * (mean[j] - lowest[j]) + TINY
+            # Tops and bottoms increase from cell to cell, which says what can be left out.
+            if mean[j] - slack > tops[0]:
+                for cell in range(CELLS):
+                    deviation = mean[j] - slack - tops[cell]
+                    deviation = deviation if deviation > 0 else 0.0
+                    exponents[cell] -= others * (deviation * deviation * m / (twice + third * deviation))
+            can_win = can_win and bottoms[CELLS - 1] - slack > mean[j]
+            if can_win:
+                for cell in range(CELLS):
+                    deviation = bottoms[cell] - slack - mean[j]
+                    deviation = deviation if deviation > 0 else 0.0
+                    chances[cell] = 1 - exponential(-(deviation * deviation * m / (twice + third * deviation)))
+                _raise(chances, others, below)
+        least, most = 0.0, 0.0
+        for cell in range(CELLS):
+            least += below[cell]
+            most += exponential(exponents[cell])
+        lower[i], upper[i] = least / CELLS if can_win else 0.0, most / CELLS
 
 
 @kernel
-def _normal_cdf(distance: float, deviation: float) -> float:
-    """P(X <= distance) of a centred normal law, which may have no variance."""
-    if deviation == 0:
-        return 1.0 if distance >= 0 else 0.0
-    return 0.5 * math.erfc(-distance / (deviation * math.sqrt(2.0)))
+def normal_cdf(z: float) -> float:
+    """Standard normal distribution function by a rational approximation, with an error below 1e-14.
+
+    There are no branches, so that loops over it are compiled to vector instructions.
+    """
+    x = abs(z)
+    x = x if x < FARTHEST else FARTHEST
+    numerator = x * (x * (x * (x * (x * (x * N6 + N5) + N4) + N3) + N2) + N1) + N0
+    denominator = x * (x * (x * (x * (x * (x * (x * D7 + D6) + D5) + D4) + D3) + D2) + D1) + D0
+    tail = exponential(-0.5 * x * x) * numerator / denominator
+    return 1 - tail if z > 0 else tail
 
 
 def berry_esseen_coefficient(deviations: Vector, third_moments: Vector) -> Vector:
@@ -184,6 +217,7 @@ def berry_esseen(
     last: int,
     m: float,
     slack: float,
+    room: Matrix,
     lower: Vector,
     upper: Vector,
 ) -> None:
@@ -191,28 +225,49 @@ def berry_esseen(
 
     Arm i has the law number ``law[i]``, whose standard deviation is `deviation`; the distribution function of its mean
     is within `error` of a normal one, and ``quantiles[law[i]]`` are the standard normal quantiles of levels + error.
+    `room` has CELL_ROWS rows, of cells.
     """
     root = math.sqrt(m)
+    tops, bottoms, reached, below, chances = room[0], room[1], room[2], room[3], room[4]
     for i in range(first, last):
-        spread = deviation[law[i]] / root
-        lower[i] = upper[i] = 0.0
+        spread, own = deviation[law[i]] / root, quantiles[law[i]]
         for cell in range(CELLS):
-            above, under = quantiles[law[i], cell], quantiles[law[i], CELLS - 1 - cell]
-            top = mean[i] + spread * above if above < np.inf else np.inf
-            bottom = mean[i] - spread * under if under < np.inf else -np.inf
-            reached, below = 1.0, 1.0
-            for j in range(first, last):
-                others = copies[j] - (i == j)
-                if others == 0:
-                    continue
-                of_spread, of_error = deviation[law[j]] / root, error[law[j]]
-                if reached > 0:
-                    reached *= min(1.0, _normal_cdf(top - mean[j] + slack, of_spread) + of_error) ** others
-                if below > 0:
-                    chance = _normal_cdf(bottom - STRICTLY - mean[j] - slack, of_spread) - of_error
-                    below *= max(0.0, chance) ** others
-            lower[i] += below / CELLS
-            upper[i] += reached / CELLS
+            above, under = own[cell], own[CELLS - 1 - cell]
+            tops[cell] = mean[i] + spread * above if above < np.inf else np.inf
+            bottoms[cell] = mean[i] - spread * under - STRICTLY if under < np.inf else -np.inf
+            reached[cell] = below[cell] = 1.0
+        can_win = True
+        for j in range(first, last):
+            others = copies[j] - (i == j)
+            if others == 0:
+                continue
+            miss, low, high = error[law[j]], mean[j] - slack, mean[j] + slack
+            if deviation[law[j]] == 0:
+                for cell in range(CELLS):
+                    chances[cell] = min(1.0, (1.0 if tops[cell] >= low else 0.0) + miss)
+                _raise(chances, others, reached)
+                for cell in range(CELLS):
+                    chances[cell] = max(0.0, (1.0 if bottoms[cell] >= high else 0.0) - miss)
+                _raise(chances, others, below)
+                continue
+            # Tops and bottoms increase from cell to cell, which says what can be left out.
+            steep = root / deviation[law[j]]
+            if normal_cdf((tops[0] - low) * steep) + miss < 1:
+                for cell in range(CELLS):
+                    chance = normal_cdf((tops[cell] - low) * steep) + miss
+                    chances[cell] = chance if chance < 1 else 1.0
+                _raise(chances, others, reached)
+            can_win = can_win and normal_cdf((bottoms[CELLS - 1] - high) * steep) > miss
+            if can_win:
+                for cell in range(CELLS):
+                    chance = normal_cdf((bottoms[cell] - high) * steep) - miss
+                    chances[cell] = chance if chance > 0 else 0.0
+                _raise(chances, others, below)
+        least, most = 0.0, 0.0
+        for cell in range(CELLS):
+            least += below[cell]
+            most += reached[cell]
+        lower[i], upper[i] = least / CELLS if can_win else 0.0, most / CELLS
 
 
 def window_width(m: int) -> int:
@@ -258,8 +313,8 @@ def _cdf(cumulative: Vector, low: int, x: int) -> float:
 def _grid_point(m: int, p: float, cell: int, quantile: float, cumulative: Vector, low: int) -> int:
     """Quantile of a level: by the normal law, or the exact one rounded away from the median."""
     mean, deviation = m * p, math.sqrt(m * p * (1 - p))
-    if cell == 0 or cell == CELLS:
-        return 0 if cell == 0 else m
+    if cell == CELLS:
+        return m
     if m >= NORMAL_FROM or deviation == 0:
         return int(min(max(mean + deviation * quantile, 0.0), m))
     level, x = LEVELS[cell - 1], 0
@@ -276,29 +331,28 @@ def binomial(
     last: int,
     m: int,
     slack: float,
-    zero_counts: bool,
     quantiles: Vector,
     windows: Matrix,
     lows: Indices,
     lower: Vector,
     upper: Vector,
-) -> None:
-    """Bound for arms that pay 1 with probability `mean` and else nothing.
+) -> float:
+    """Bound for arms that pay 1 with probability `mean` and else nothing, and that the chosen arm has paid.
 
-    The grid begins at 0, so that an arm that pays nothing falls into no cell. With `zero_counts` it has a cell of its
-    own; without, bounds are those of the published formula, which leaves out that all arms pay nothing.
+    Return a bound on the probability that no arm pays. `quantiles` are those of the standard normal law at the ends of
+    the cells; `windows` and `lows` have a row for each arm, of :func:`window_width` numbers.
     """
-    arms = 0
+    arms, none = 0, 1.0
     for i in range(first, last):
         arms += copies[i]
         lows[i - first] = _binomial_window(m, mean[i], windows[i - first])
+        none *= _cdf(windows[i - first], lows[i - first], 0) ** copies[i]
     # Two binomial laws differ by at most m times the difference of their means.
     error = arms * m * slack
     for i in range(first, last):
         window, low = windows[i - first], lows[i - first]
-        lower[i] = upper[i] = 0.0
-        bottom = -1 if zero_counts else 0
-        for cell in range(CELLS + 1):
+        least, most, bottom = 0.0, 0.0, 0
+        for cell in range(1, CELLS + 1):
             top = _grid_point(m, mean[i], cell, quantiles[cell], window, low)
             if top <= bottom:
                 continue
@@ -309,7 +363,8 @@ def binomial(
                 if others > 0:
                     reached *= _cdf(windows[j - first], lows[j - first], top) ** others
                     below *= _cdf(windows[j - first], lows[j - first], bottom) ** others
-            lower[i] += below
-            upper[i] += reached
+            least += below
+            most += reached
             bottom = top
-        lower[i], upper[i] = max(0.0, lower[i] - error), min(1.0, upper[i] + error)
+        lower[i], upper[i] = max(0.0, least - error), min(1.0, most + error)
+    return min(1.0, none + error)
