@@ -54,6 +54,7 @@ def main() -> None:
       rltheory verify nash-mp --game wins.csv --beta 0.1
       rltheory falsify nash-mp/kl                       where does the bound come closest to breaking?
       rltheory race --game wins.csv --beta 0.1          who reaches the equilibrium first?
+      rltheory analyze consolidated.npz --horizon 10    effective horizon of a process of BRIDGE
       rltheory cite nash-mp/kl                          BibTeX
     """
 
@@ -265,6 +266,51 @@ def race(game: str, beta: float, reference: str | None, queries: int, output: Pa
             assert figure is not None
             figure.savefig(output)
         click.echo(f"Figure: {output}")
+
+
+@main.command(short_help="Analyse the effective horizon of a process of BRIDGE.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--horizon", type=click.IntRange(min=1), help="Steps of an episode; the files do not hold it.")
+@click.option("--sticky", type=float, help="Probability of sticky actions, such as 0.25, to be analysed as well.")
+@click.option(
+    "--policy", type=click.Path(path_type=Path), help="File of the exploration policy (.npy); uniform by default."
+)
+@_output_option
+def analyze(file: Path, horizon: int | None, sticky: float | None, policy: Path | None, output: Path) -> None:
+    """Analyse the process in FILE, a consolidated.npz of the data set BRIDGE; print a table and write a web page.
+
+    The JSON file beside the page has the numbers under the names of the published analyses.
+
+    \b
+    Examples:
+      rltheory analyze freeway_10_fs30/consolidated.npz --horizon 10
+      rltheory analyze freeway_10_fs30/consolidated.npz --horizon 10 --sticky 0.25 -o freeway
+      rltheory analyze consolidated.npz --horizon 10 --policy exploration_policy.npy
+    """
+    from rich.table import Table
+
+    from rltheory.problems import FiniteHorizonMDP, read_bridge, read_exploration_policy
+    from rltheory.report import write_analysis
+    from rltheory.report.analysis import analysis_rows
+    from rltheory.solvers import analyze_horizon, analyze_sticky
+
+    with _input():
+        if horizon is None:
+            raise ValueError(f"{file}: the file does not hold the horizon; give it with --horizon")
+        if sticky is not None and policy is not None:
+            raise ValueError("--sticky goes with the uniform policy; leave out --policy, or analyse twice")
+        problem = FiniteHorizonMDP.stationary(read_bridge(file), horizon)
+        exploration = None if policy is None else read_exploration_policy(policy, problem)
+        moved = None if sticky is None else analyze_sticky(problem, sticky)
+        analysis = analyze_horizon(problem, exploration, end=problem.states - 1)
+        page = write_analysis(analysis, output, sticky=moved)
+    table = Table("quantity", box=None, pad_edge=False, header_style="bold")
+    for column in ("value", *(["sticky"] if moved else [])):
+        table.add_column(column, justify="right")
+    for name, plain, of_sticky in analysis_rows(analysis, moved):
+        table.add_row(name, plain, *([of_sticky] if moved else []))
+    _console().print(table)
+    click.echo(f"Page: {page}")
 
 
 @main.command("list", short_help="List the theorems.")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 __all__ = ["sign_of_life"]
 
 SECONDS_OF_SILENCE = 2.0
+LONGEST_IDLENESS = 60.0  # seconds after which a thread that waits for calls ends
 
 
 @dataclass(eq=False)
@@ -43,18 +44,21 @@ class _Watcher:
             call.erased.wait()
 
     def _watch(self) -> None:
+        idle_since = time.monotonic()
         while True:
             with self._lock:
-                if not self._calls:
+                now = time.monotonic()
+                call = self._calls[0] if self._calls else None
+                if call:
+                    idle_since = now
+                    call.shown = now >= call.began + SECONDS_OF_SILENCE
+                elif now >= idle_since + LONGEST_IDLENESS:
                     self._awake = False
                     return
-                call = self._calls[0]
-                silent = call.began + SECONDS_OF_SILENCE - time.monotonic()
-                call.shown = silent <= 0
-            if call.shown:
+            if call and call.shown:
                 _show(call)
             else:
-                time.sleep(silent)
+                time.sleep(call.began + SECONDS_OF_SILENCE - now if call else SECONDS_OF_SILENCE)
 
 
 def _show(call: _Call) -> None:

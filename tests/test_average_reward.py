@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+from scipy.special import entr, softmax
 
-from rltheory.problems import SparseMDP, TabularMDP
+from rltheory.problems import SparseMDP, TabularMDP, uniform_policy
 from rltheory.solvers import (
     average_linear_program,
     average_policy_iteration,
@@ -19,6 +22,7 @@ from rltheory.solvers import (
     is_communicating,
     is_weakly_communicating,
     relative_value_iteration,
+    soft_relative_value_iteration,
 )
 from tests import exact_chains as exact
 from tests.elsewhere import elsewhere
@@ -294,6 +298,114 @@ def test_periodic_processes_need_damping():
 def test_accuracy_beyond_float64_is_an_error(solver):
     with pytest.raises(ArithmeticError, match=r"wider than the accuracy 1e-17; float64 can certify no more here"):
         solver(SWAP, accuracy=1e-17)
+
+
+def soft_gains(mdp, policy, temperature):
+    """Gain from each state of rewards and entropies, the chain's law in rational arithmetic."""
+    every = exact.laws(SparseMDP.from_tabular(mdp).transition_matrix.toarray())
+    shares = np.split(policy, mdp.first_choice[1:-1])
+    chain, rewards = [], []
+    for first, share in zip(mdp.first_choice[:-1], shares, strict=True):
+        weights = exact.fractions(share / share.sum())
+        rows = every[first : first + share.size]
+        mixed = [exact.dot(weights, column) for column in zip(*rows, strict=True)]
+        chain.append([p / sum(mixed) for p in mixed])
+        earned = share @ mdp.rewards[first : first + share.size] + temperature * entr(share).sum()
+        rewards.append(Fraction(float(earned)))
+    return exact.gain_and_bias(chain, rewards)[0]
+
+
+@given(mdp=exact.processes(max_states=3), temperature=st.sampled_from([0.01, 0.5, 3.0]), data=st.data())
+def test_soft_iteration_keeps_its_certificate(mdp, temperature, data):
+    assume(is_weakly_communicating(mdp))
+    logits = data.draw(st.lists(st.integers(-4, 4), min_size=mdp.choices, max_size=mdp.choices))
+    other = np.concatenate([softmax(part) for part in np.split(np.array(logits, float), mdp.first_choice[1:-1])])
+    for form in both_forms(mdp):
+        found = soft_relative_value_iteration(form, temperature=temperature)
+        assert found.upper - found.lower <= 1e-6
+        policy = np.exp(found.log_policy)
+        np.testing.assert_allclose(np.add.reduceat(policy, mdp.first_choice[:-1]), 1, rtol=1e-14)
+        # The rewards of the exact chain are rounded to float64.
+        assert found.lower <= float(min(soft_gains(mdp, policy, temperature))) + 1e-13
+        assert float(max(soft_gains(mdp, other, temperature))) <= found.upper + 1e-13
+        assert found.values[0] == 0
+        change = (form.rewards + form.transition_matrix @ found.values) / temperature
+        parts = np.split(change, mdp.first_choice[1:-1])
+        best = temperature * np.array([np.logaddexp.reduce(part) for part in parts]) - found.values
+        assert found.lower - 1e-12 <= best.min() <= best.max() <= found.upper + 1e-12
+
+
+@st.composite
+def moves(draw):
+    """Processes in which every choice leads to a single state, with rewards in halves."""
+    states, actions = draw(st.integers(1, 4)), draw(st.integers(1, 3))
+    targets = draw(
+        st.lists(
+            st.lists(st.integers(0, states - 1), min_size=actions, max_size=actions), min_size=states, max_size=states
+        )
+    )
+    rewards = st.lists(st.integers(-4, 4), min_size=actions, max_size=actions)
+    return TabularMDP(
+        np.eye(states)[np.array(targets)], np.array(draw(st.lists(rewards, min_size=states, max_size=states))) / 2
+    )
+
+
+@given(mdp=moves(), temperature=st.sampled_from([0.25, 1.0, 2.0]))
+def test_soft_gain_is_an_eigenvalue_where_moves_are_sure(mdp, temperature):
+    assume(is_weakly_communicating(mdp))
+    matrix = np.zeros((mdp.states, mdp.states))
+    np.add.at(matrix, (mdp.state_of_choice, mdp.transition_matrix.argmax(axis=1)), np.exp(mdp.rewards / temperature))
+    largest = np.abs(np.linalg.eigvals(matrix)).max()
+    found = soft_relative_value_iteration(mdp, temperature=temperature, accuracy=1e-9)
+    assert found.gain == pytest.approx(temperature * np.log(largest), abs=1e-8)
+
+
+@pytest.mark.parametrize("temperature", [0.1, 1.0])
+def test_soft_gain_is_the_best_of_all_policies(temperature):
+    """A search over the logits of randomised policies, evaluated by their chains."""
+    mdp = random_process(np.random.default_rng(5), 3, 2)
+
+    def policy(logits):
+        return softmax(logits.reshape(3, 2), axis=1).ravel()
+
+    def loss(logits):
+        chain, rewards = induced_chain(mdp, policy(logits))
+        earned = rewards + temperature * entr(policy(logits)).reshape(3, 2).sum(axis=1)
+        return -gain_and_bias(chain, earned).gain[0]
+
+    searched = minimize(loss, np.zeros(6), method="BFGS", options={"gtol": 1e-9, "xrtol": 1e-9})
+    found = soft_relative_value_iteration(mdp, temperature=temperature, accuracy=1e-10)
+    assert found.gain == pytest.approx(-searched.fun, abs=1e-9)
+    np.testing.assert_allclose(np.exp(found.log_policy), policy(searched.x), atol=1e-4)
+    assert np.ptp(found.log_policy) > 0.1
+
+
+def test_entropy_is_worth_its_temperature():
+    plain = relative_value_iteration(SWAP, accuracy=1e-9).gain
+    gains = [soft_relative_value_iteration(SWAP, temperature=t, accuracy=1e-9).gain for t in (1e-3, 0.1, 1.0)]
+    assert plain - 1e-9 <= gains[0] < gains[1] < gains[2] <= plain + np.log(2) + 1e-9
+    assert gains[0] - plain < 1e-3 * np.log(2) + 1e-9
+    # A penalty for leaving a reference policy costs nothing where nothing else is to be had.
+    idle = SWAP.with_rewards(np.log(uniform_policy(SWAP)))
+    assert soft_relative_value_iteration(idle, temperature=1.0).gain == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"temperature": 0}, ValueError, "temperature is 0.0; it must be finite and > 0"),
+        ({"temperature": 1, "accuracy": -1}, ValueError, "accuracy is -1.0"),
+        ({"temperature": 1, "damping": 1}, ValueError, r"damping is 1.0; it must lie in \[0, 1\)"),
+        ({"temperature": 1, "sweeps": 0}, ValueError, "sweeps is 0"),
+        ({"temperature": 1, "accuracy": 1e-17}, ArithmeticError, "float64 can certify no more here"),
+        ({"temperature": 1, "sweeps": 2}, ArithmeticError, "the limit of 2 sweeps is spent"),
+    ],
+)
+def test_wrong_arguments_of_the_soft_iteration_are_named(options, error, message):
+    with pytest.raises(error, match=message):
+        soft_relative_value_iteration(SWAP, **options)
+    with pytest.raises(ValueError, match="the process has 2 end components"):
+        soft_relative_value_iteration(TWO_ISLANDS, temperature=1.0)
 
 
 def test_one_state():

@@ -38,7 +38,7 @@ def test_start_loads_nothing_heavy(code):
 
 
 def test_help_has_examples():
-    for command in ([], ["verify"], ["report"], ["falsify"], ["race"], ["list"], ["show"], ["cite"]):
+    for command in ([], ["verify"], ["report"], ["falsify"], ["race"], ["analyze"], ["list"], ["show"], ["cite"]):
         done = run(*command, "--help")
         assert done.exit_code == 0
         assert "Usage:" in done.output

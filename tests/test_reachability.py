@@ -5,6 +5,7 @@ import json
 import math
 from fractions import Fraction
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -15,8 +16,8 @@ from scipy.sparse import eye_array
 
 from rltheory.problems import SparseMDP, TabularMDP, read_npz
 from rltheory.simulation import stream
-from rltheory.solvers import end_components, reach_probability, reward_until
-from rltheory.solvers.reachability import _strong_components
+from rltheory.solvers import end_components, reach_probability, reachability, reward_until
+from rltheory.solvers.graph import strong_components
 from tests.elsewhere import elsewhere
 
 HERE = Path(__file__).parent / "data" / "qvbs"
@@ -133,25 +134,79 @@ def check_against_policies(mdp, found, minimise, accuracy, evaluate):
             assert attained[s] <= Fraction(high) if minimise else attained[s] >= Fraction(low)
 
 
+# Sweeps before equations are solved: as many as are usual, or hardly any.
+patiences = st.sampled_from([reachability.PATIENCE, 1])
+
+
 @settings(max_examples=400)
-@given(task=tasks(), minimise=st.booleans())
-def test_probabilities_lie_between_the_bounds(task, minimise):
+@given(task=tasks(), minimise=st.booleans(), patience=patiences)
+def test_probabilities_lie_between_the_bounds(task, minimise, patience):
     mdp, goal, avoid = task
-    found = reach_probability(mdp, goal, avoid=avoid, minimise=minimise, accuracy=1e-9)
+    with patch.object(reachability, "PATIENCE", patience):
+        found = reach_probability(mdp, goal, avoid=avoid, minimise=minimise, accuracy=1e-9)
     check_against_policies(mdp, found, minimise, 1e-9, lambda law, _: chain_values(law, goal, avoid))
 
 
 @settings(max_examples=400)
-@given(task=tasks(), minimise=st.booleans())
-def test_totals_lie_between_the_bounds(task, minimise):
+@given(task=tasks(), minimise=st.booleans(), patience=patiences)
+def test_totals_lie_between_the_bounds(task, minimise, patience):
     mdp, goal, _ = task
     rewards = [Fraction(r) for r in mdp.rewards]
     nowhere = np.zeros_like(goal)
     # Totals reach some 1e6 here, of which 1e-6 is above rounding.
-    found = reward_until(mdp, goal, minimise=minimise, accuracy=1e-6)
+    with patch.object(reachability, "PATIENCE", patience):
+        found = reward_until(mdp, goal, minimise=minimise, accuracy=1e-6)
     check_against_policies(
         mdp, found, minimise, 1e-6, lambda law, policy: chain_values(law, goal, nowhere, [rewards[c] for c in policy])
     )
+
+
+@st.composite
+def journeys(draw):
+    """Tiny processes in which each choice may lead to a lower state, so that all policies reach state 0, the goal."""
+    states = draw(st.integers(2, 4))
+    rows, sizes = [], []
+    for state in range(states):
+        sizes.append(draw(st.integers(1, 3 if state else 1)))
+        for _ in range(sizes[-1]):
+            row = draw(st.lists(st.sampled_from([0, 0, 1, 2, 20]), min_size=states, max_size=states))
+            row[draw(st.integers(0, max(state - 1, 0)))] += 1
+            rows.append(row)
+    rewards = draw(st.lists(st.sampled_from([-3, -1, -0.1, 0, 0.1, 2]), min_size=len(rows), max_size=len(rows)))
+    laws = np.array([row / np.sum(row) for row in rows])
+    return SparseMDP(
+        np.append(0, np.cumsum(sizes)),
+        states * np.arange(len(rows) + 1),
+        np.tile(np.arange(states), len(rows)),
+        laws.ravel(),
+        rewards,
+    )
+
+
+@settings(max_examples=200)
+@given(mdp=journeys(), minimise=st.booleans())
+def test_totals_of_any_sign_where_all_policies_arrive(mdp, minimise):
+    goal, nowhere = np.arange(mdp.states) == 0, np.zeros(mdp.states, dtype=bool)
+    rewards = [Fraction(r) for r in mdp.rewards]
+    found = reward_until(mdp, goal, minimise=minimise)
+    check_against_policies(
+        mdp, found, minimise, 1e-6, lambda law, policy: chain_values(law, goal, nowhere, [rewards[c] for c in policy])
+    )
+    # The largest total is minus the smallest of the opposite rewards.
+    opposite = reward_until(mdp, goal, rewards=-mdp.rewards, minimise=not minimise)
+    np.testing.assert_allclose(opposite.values, -found.values, atol=1e-6)
+
+
+def test_a_total_of_any_sign_by_hand():
+    """A throw of the coin wins 1, giving up loses 3; without heads one throws again."""
+    mdp = SparseMDP([0, 2, 3], [0, 2, 3, 4], [0, 1, 1, 1], [0.5, 0.5, 1, 1], [1, -3, -7])
+    goal = [False, True]
+    np.testing.assert_allclose(reward_until(mdp, goal).values, [2, 0], atol=1e-6)
+    worst = reward_until(mdp, goal, minimise=True)
+    np.testing.assert_allclose(worst.values, [-3, 0], atol=1e-6)
+    assert worst.policy[0] == 1
+    with pytest.raises(ArithmeticError, match="rounding keeps the bounds"):
+        reward_until(mdp, goal, accuracy=1e-17)
 
 
 @given(task=tasks())
@@ -186,7 +241,7 @@ def test_end_components_are_the_largest_of_their_kind(task):
 def test_components_are_numbered_successors_first(nodes, seed):
     rng = np.random.default_rng(seed)
     tails, heads = rng.integers(0, nodes, (2, nodes + nodes // 3))
-    label = _strong_components(tails, heads, nodes)
+    label = strong_components(tails, heads, nodes)
     assert (label[tails] >= label[heads]).all()
 
 
@@ -308,12 +363,53 @@ def test_accuracy_below_rounding_is_refused_with_what_can_be_had():
     assert reward_until(mdp, goal, minimise=True, accuracy=possible).width <= possible
 
 
-def test_components_that_are_hardly_ever_left_are_refused():
-    """Two states lead to each other, and once in 1e9 steps to the goal or the trap."""
-    rare = 1e-9
-    laws = [1 - rare, rare / 2, rare / 2, 1, 1, 1]
-    mdp = SparseMDP([0, 1, 2, 3, 4], [0, 3, 4, 5, 6], [1, 2, 3, 0, 2, 3], laws, np.ones(4))
-    with pytest.raises(ArithmeticError, match=r"after 10000000 sweeps .* the bounds are still 0.9\d+ apart"):
+def rarely_left(rare, wait=1.0):
+    """Two states lead to each other, and once in 1 / rare steps to the goal 2 or the trap 3, or wait for a reward."""
+    laws = [1 - 3 * rare, rare, 2 * rare, 1, 1, 1, 1]
+    return SparseMDP([0, 1, 3, 4, 5], [0, 3, 4, 5, 6, 7], [1, 2, 3, 0, 0, 2, 3], laws, [1, wait, 1, 0, 0])
+
+
+@pytest.mark.parametrize("rare", [2.0**-20, 2.0**-26])
+@pytest.mark.parametrize("minimise", [False, True])
+def test_components_that_are_hardly_ever_left(rare, minimise):
+    """Iteration alone would take some 20 / rare sweeps; the policies differ by what waiting in state 1 pays."""
+    accuracy = 1e-14 / rare
+    mdp = rarely_left(rare, wait=1.5)
+    found = reach_probability(mdp, GOAL, minimise=minimise, accuracy=accuracy)
+    assert found.sweeps < 100_000
+    check_against_policies(mdp, found, minimise, accuracy, lambda law, _: chain_values(law, GOAL, np.zeros_like(GOAL)))
+    ends, accuracy = GOAL | [False, False, False, True], 1e-13 / rare**2
+    totals = reward_until(mdp, ends, minimise=minimise, accuracy=accuracy)
+    assert totals.sweeps < 100_000
+    rewards = [Fraction(r) for r in mdp.rewards]
+    check_against_policies(
+        mdp,
+        totals,
+        minimise,
+        accuracy,
+        lambda law, policy: chain_values(law, ends, np.zeros_like(GOAL), [rewards[c] for c in policy]),
+    )
+    assert totals.values[0] == pytest.approx((1 + (1 - 3 * rare) * (1.0 if minimise else 1.5)) / (3 * rare), rel=1e-9)
+
+
+@pytest.mark.parametrize("off", [-0.1, 0.1])
+def test_wrong_guesses_are_not_confirmed(off):
+    """Values that are all too large are no lower bounds, and values too small no upper ones; sweeps do the rest."""
+    honest = reachability._best_values
+
+    def wrong(*arguments):
+        values, policy = honest(*arguments)
+        return values + off, policy
+
+    mdp = rarely_left(2.0**-6)
+    with patch.multiple(reachability, PATIENCE=1, _best_values=wrong):
+        found = reach_probability(mdp, GOAL, accuracy=1e-9)
+    check_against_policies(mdp, found, False, 1e-9, lambda law, _: chain_values(law, GOAL, np.zeros_like(GOAL)))
+
+
+def test_components_that_are_left_too_rarely_for_float64_are_refused():
+    mdp = rarely_left(1e-13)
+    with pytest.raises(ArithmeticError, match=r"after 10000000 sweeps .* the bounds are still (0\.9\d+|1) apart"):
         reach_probability(mdp, GOAL)
     with pytest.raises(ArithmeticError, match=r"after 10000000 sweeps .* the bounds are still inf apart"):
         reward_until(mdp, GOAL | [False, False, False, True])
@@ -327,7 +423,11 @@ def test_components_that_are_hardly_ever_left_are_refused():
         ({"goal": GOAL, "accuracy": 0}, ValueError, "accuracy is 0.0; it must be finite and > 0"),
         ({"goal": GOAL, "accuracy": "high"}, TypeError, "accuracy is 'high'"),
         ({"goal": GOAL, "rewards": [1, 2]}, ValueError, "rewards has 2 entries for 5 choices"),
-        ({"goal": GOAL, "rewards": [0, 0, -1, 0, 0]}, ValueError, r"rewards\[2\] is -1.0; .* needs rewards >= 0"),
+        (
+            {"goal": GOAL, "rewards": [0, 0, -1, 0, 0]},
+            ValueError,
+            r"rewards\[2\] is -1.0, and from state 0 some policy may miss the goal; a total then needs rewards >= 0",
+        ),
         ({"goal": GOAL, "rewards": [0, 0, np.nan, 0, 0]}, ValueError, r"rewards\[2\] is nan"),
     ],
 )

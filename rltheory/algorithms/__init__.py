@@ -10,35 +10,50 @@ from rltheory.algorithms.history_hedge import history_hedge
 from rltheory.algorithms.inpo import inpo
 from rltheory.algorithms.inpo_regression import inpo_regression
 from rltheory.algorithms.magnetic_mirror_descent import magnetic_mirror_descent, magnetic_preference_optimization
+from rltheory.algorithms.mdpo import mdpo
 from rltheory.algorithms.nash_md import nash_md
 from rltheory.algorithms.nash_mirror_prox import nash_mirror_prox
 from rltheory.algorithms.optimistic import optimistic_mirror_descent
 from rltheory.algorithms.policy_iteration import policy_iteration
+from rltheory.algorithms.policy_mirror_descent import (
+    adaptive_policy_mirror_descent,
+    natural_policy_gradient,
+    policy_mirror_descent,
+)
 from rltheory.algorithms.proximal_point import proximal_point
 from rltheory.algorithms.racing import race
 from rltheory.algorithms.regret_matching import predictive_regret_matching_plus, regret_matching_plus
 from rltheory.algorithms.sampled_mirror_descent import sampled_hedge, sampled_magnetic_mirror_descent
 from rltheory.algorithms.sampled_nash_mirror_prox import sampled_nash_mirror_prox
 from rltheory.algorithms.self_play_gradient import self_play_gradient
+from rltheory.algorithms.softmax_policy_gradient import softmax_policy_gradient
+from rltheory.algorithms.stochastic_policy_gradient import harpg, n_pg_igt, policy_gradient_ascent, svrpg
 from rltheory.algorithms.value_iteration import value_iteration
 
 __all__ = [
     "accelerated_preference_optimization",
     "adahedge",
+    "adaptive_policy_mirror_descent",
     "batched_magnetic_mirror_descent",
     "batched_nash_mirror_prox",
     "direct_nash_optimization",
+    "harpg",
     "hedge",
     "history_hedge",
     "inpo",
     "inpo_regression",
     "magnetic_mirror_descent",
     "magnetic_preference_optimization",
+    "mdpo",
+    "n_pg_igt",
     "nash_md",
     "nash_mirror_prox",
+    "natural_policy_gradient",
     "optimistic_mirror_descent",
     "play_contexts",
+    "policy_gradient_ascent",
     "policy_iteration",
+    "policy_mirror_descent",
     "predictive_regret_matching_plus",
     "proximal_point",
     "race",
@@ -47,5 +62,7 @@ __all__ = [
     "sampled_magnetic_mirror_descent",
     "sampled_nash_mirror_prox",
     "self_play_gradient",
+    "softmax_policy_gradient",
+    "svrpg",
     "value_iteration",
 ]

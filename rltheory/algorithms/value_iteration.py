@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from rltheory.arrays import Matrix, Times, Vector, count, float_array
 from rltheory.jit import kernel
-from rltheory.problems.mdp import MDP, DenseArrays, Indices, SparseArrays, expectation
+from rltheory.problems.mdp import MDP, Indices, ProcessArrays, expectation
 from rltheory.progress import sign_of_life
 from rltheory.simplex import copy_to
 from rltheory.solvers.bellman import back_up
@@ -26,7 +26,7 @@ __all__ = ["value_iteration"]
 
 @kernel
 def iterate(
-    arrays: DenseArrays | SparseArrays,
+    arrays: ProcessArrays,
     discount: float,
     backups: int,
     errors: Matrix,
@@ -50,7 +50,7 @@ def iterate(
 
 @kernel
 def _run(
-    arrays: DenseArrays | SparseArrays,
+    arrays: ProcessArrays,
     discount: float,
     backups: int,
     errors: Matrix,

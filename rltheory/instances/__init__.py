@@ -1,5 +1,13 @@
 """Instances: games from the literature, random families, and recorded preferences."""
 
+from rltheory.instances.cliffs import (
+    bandit,
+    length_chain,
+    outcome_tree,
+    reward_of_action_values,
+    tied_mdp,
+    two_branches,
+)
 from rltheory.instances.mdps import (
     MOVES,
     chain,
@@ -38,10 +46,18 @@ from rltheory.instances.recorded import (
     recorded_game,
     recorded_games,
 )
+from rltheory.instances.smoothing import (
+    dead_end_or_options,
+    forgetful_mixture,
+    fork,
+    opposed_bandit,
+    prompt_tree,
+)
 
 __all__ = [
     "MOVES",
     "additive",
+    "bandit",
     "block_game",
     "bradley_terry",
     "chain",
@@ -49,16 +65,23 @@ __all__ = [
     "combination_lock",
     "condorcet",
     "cycle",
+    "dead_end_or_options",
     "efron_dice",
+    "forgetful_mixture",
+    "fork",
     "garnet",
     "grid_cells",
     "grid_world",
     "inventory",
+    "length_chain",
     "low_rank",
     "machine_replacement",
     "nash_md_population",
+    "opposed_bandit",
+    "outcome_tree",
     "planted_reference",
     "planted_winner",
+    "prompt_tree",
     "random_game",
     "random_linear_mdp",
     "random_tournament",
@@ -66,10 +89,13 @@ __all__ = [
     "recorded_games",
     "recorded_mdp",
     "recorded_mdps",
+    "reward_of_action_values",
     "river_swim",
     "skewed_policy",
     "sure_winner",
     "three_dice",
     "three_voters",
+    "tied_mdp",
+    "two_branches",
     "weighted_rock_paper_scissors",
 ]

@@ -232,7 +232,7 @@ def inventory(
     unit_cost: float = 2.0,
     holding_cost: float = 1.0,
 ) -> TabularMDP:
-    """Stock of a single product, of :cite:`puterman2005`, section 3.2; the defaults are the book's example.
+    """Stock of a single product, of :cite:`puterman2005`, section 3.2.2; the defaults are the book's example.
 
     In the state s = 0, ..., `capacity` of the stock, a = 0, ..., `capacity` - s units are ordered and arrive at once.
     Demand beyond the stock is lost.

@@ -9,8 +9,11 @@ from rltheory.measures.games import (
 )
 from rltheory.measures.mdps import (
     action_gaps,
+    average_reward_regret,
     chi_square_coverage,
     coverage,
+    discounted_regret,
+    finite_horizon_regret,
     finite_horizon_suboptimality,
     performance_difference,
     performance_difference_reversed,
@@ -21,10 +24,13 @@ from rltheory.simplex import span
 __all__ = [
     "action_gaps",
     "advantage",
+    "average_reward_regret",
     "best_response",
     "chi_square_coverage",
     "coverage",
+    "discounted_regret",
     "exploitability",
+    "finite_horizon_regret",
     "finite_horizon_suboptimality",
     "kl",
     "l1",

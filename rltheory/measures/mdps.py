@@ -1,4 +1,6 @@
-r"""Numbers of a Markov decision process and a policy: suboptimality, gaps, performance differences, coverage."""
+r"""Numbers of a Markov decision process and policies: suboptimality, regret, gaps, differences of returns, coverage."""
+
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,8 +14,11 @@ from rltheory.solvers.occupancy import checked_discount, discounted_occupancy, d
 
 __all__ = [
     "action_gaps",
+    "average_reward_regret",
     "chi_square_coverage",
     "coverage",
+    "discounted_regret",
+    "finite_horizon_regret",
     "finite_horizon_suboptimality",
     "performance_difference",
     "performance_difference_reversed",
@@ -123,8 +128,115 @@ def finite_horizon_suboptimality(problem: FiniteHorizonMDP, policy: ArrayLike) -
     >>> finite_horizon_suboptimality(problem, backward_induction(problem).policy)
     0.0
     """
+    return float(finite_horizon_regret(problem, [policy])[0])
+
+
+def discounted_regret(mdp: MDP, policies: Iterable[ArrayLike], discount: float, optimal_values: ArrayLike) -> Vector:
+    r"""Expected regret of policies that play one episode each, :math:`\sum_{i \le k} (J^* - J(\pi_i))` after k of them.
+
+    An episode starts from the initial distribution; its return J is the sum of discounted rewards.
+
+    Parameters
+    ----------
+    mdp
+        The process, S states, C choices.
+    policies : iterable of array_like, shape (C,)
+        The policy of each of K episodes: probabilities of the choices in their states.
+    discount
+        Discount factor in [0, 1).
+    optimal_values : array_like, shape (S,)
+        Optimal values, as for :func:`suboptimality`.
+
+    Returns
+    -------
+    array, shape (K,)
+        Sums of the first :func:`suboptimality` numbers, in units of reward.
+
+    Raises
+    ------
+    ArithmeticError, ValueError, TypeError
+        As :func:`suboptimality`.
+
+    Examples
+    --------
+    >>> from rltheory.problems import TabularMDP
+    >>> bandit = TabularMDP([[[1.0], [1.0]]], [[1.0, 0.0]])
+    >>> discounted_regret(bandit, [[0, 1], [0.5, 0.5], [1, 0]], 0.5, [2.0])
+    array([2., 3., 3.])
+    """
+    return np.cumsum([suboptimality(mdp, policy, discount, optimal_values) for policy in policies])
+
+
+def finite_horizon_regret(problem: FiniteHorizonMDP, policies: Iterable[ArrayLike]) -> Vector:
+    r"""Expected regret of policies that play one episode each, :math:`\sum_{i \le k} (J^* - J(\pi_i))` after k of them.
+
+    Parameters
+    ----------
+    problem
+        The process, H stages, C choices.
+    policies : iterable of array_like, shape (C,) or (H, C)
+        The policy of each of K episodes: probabilities of the choices in their states, at all stages or at each.
+
+    Returns
+    -------
+    array, shape (K,)
+        Sums of the first :func:`finite_horizon_suboptimality` numbers, in units of reward; they never decrease.
+
+    Raises
+    ------
+    ArithmeticError, ValueError
+        As :func:`finite_horizon_suboptimality`.
+
+    Examples
+    --------
+    >>> from rltheory.problems import TabularMDP
+    >>> bandit = FiniteHorizonMDP.stationary(TabularMDP([[[1.0], [1.0]]], [[1.0, 0.0]]), 2)
+    >>> finite_horizon_regret(bandit, [[0, 1], [[1, 0], [0.5, 0.5]], [1, 0]])
+    array([2. , 2.5, 2.5])
+    """
     gaps = action_gaps(problem.stages[0], backward_induction(problem).action_values)
-    return float((finite_horizon_occupancy(problem, policy).occupancy * gaps).sum())
+    return np.cumsum([(finite_horizon_occupancy(problem, policy).occupancy * gaps).sum() for policy in policies])
+
+
+def average_reward_regret(mdp: MDP, policies: ArrayLike, gain: float) -> Vector:
+    r"""Expected regret of a run that never starts again, :math:`t g^* - E \sum_{i < t} r_i` after t steps.
+
+    Parameters
+    ----------
+    mdp
+        The process, C choices. The run starts from its initial distribution.
+    policies : array_like, shape (T, C)
+        Probabilities of the choices in their states, at each of T steps.
+    gain
+        The optimal gain, from all states the same.
+
+    Returns
+    -------
+    array, shape (T,)
+        Regret after each step, in units of reward. It may be negative, where the first states pay more than the gain,
+        but not below minus the span of a bias that solves the optimality equation.
+
+    Raises
+    ------
+    ValueError
+        If `policies` holds no policies, or `gain` is not finite.
+
+    References
+    ----------
+    :cite:`jaksch2010`
+
+    Examples
+    --------
+    >>> from rltheory.problems import TabularMDP
+    >>> two = TabularMDP([[[0, 1], [1, 0]], [[1, 0], [0, 1]]], [[0, 0.5], [3, 1]], initial=[1, 0])
+    >>> average_reward_regret(two, [[1, 0, 1, 0]] * 4, 1.5)
+    array([1.5, 0. , 1.5, 0. ])
+    """
+    steps = float_array(policies, "policies", ndim=2)
+    if not np.isfinite(gain):
+        raise ValueError(f"gain is {gain}; it must be finite")
+    run = FiniteHorizonMDP.stationary(mdp, len(steps))
+    return np.cumsum(gain - finite_horizon_occupancy(run, steps).occupancy @ mdp.rewards)
 
 
 def performance_difference(mdp: MDP, policy: ArrayLike, other: ArrayLike, discount: float) -> float:

@@ -1,18 +1,25 @@
 """Figures from verdicts, policies and decision processes; they read what they are handed and solve nothing."""
 
+from rltheory.plots.cliffs import cliff_curve, flip_map
 from rltheory.plots.convergence import convergence, local_rates, sides
+from rltheory.plots.effective_horizon import effective_horizons, gaps_by_k, sample_complexities
 from rltheory.plots.graph import transition_graph
 from rltheory.plots.maps import occupancy_map, policy_map, value_map
 from rltheory.plots.racing import exploitability_bars, race
 from rltheory.plots.simplex import simplex
 
 __all__ = [
+    "cliff_curve",
     "convergence",
+    "effective_horizons",
     "exploitability_bars",
+    "flip_map",
+    "gaps_by_k",
     "local_rates",
     "occupancy_map",
     "policy_map",
     "race",
+    "sample_complexities",
     "sides",
     "simplex",
     "transition_graph",

@@ -18,17 +18,20 @@ def race(
     curves: Mapping[str, tuple[Times, Array]],
     *,
     quantity: str = "exploitability",
+    clock: str = "preference queries",
     lowest: float = 1e-12,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Draw what methods reached against the queries that they spent, on logarithmic axes.
+    """Draw what methods reached against the queries or iterations that they spent, on logarithmic axes.
 
     Parameters
     ----------
     curves
-        For each name of a method the queries spent, shape (T,), and the quantity, shape (T,).
+        For each name of a method the queries or iterations spent, shape (T,), and the quantity, shape (T,).
     quantity
         What is drawn.
+    clock
+        What is spent.
     lowest
         Values below are not drawn.
     ax
@@ -43,13 +46,13 @@ def race(
     'preference queries'
     """
     ax = ax or new_axes(width=7.2, height=4.4)
-    for position, (name, (queries, values)) in enumerate(curves.items()):
+    for position, (name, (spent, values)) in enumerate(curves.items()):
         turn, colour = divmod(position, len(COLOURS))
-        shown = (queries > 0) & (values >= lowest)
-        ax.plot(queries[shown], values[shown], DASHES[turn % len(DASHES)], color=COLOURS[colour], label=name)
+        shown = (spent > 0) & (values >= lowest)
+        ax.plot(spent[shown], values[shown], DASHES[turn % len(DASHES)], color=COLOURS[colour], label=name)
     ax.set_xscale("log")
     ax.set_yscale("log")
-    ax.set_xlabel("preference queries")
+    ax.set_xlabel(clock)
     ax.set_ylabel(quantity)
     ax.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
     tidy(ax)

@@ -1,12 +1,26 @@
 """What all figures share: colours that the colour-blind can tell apart, and quiet axes."""
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["COLOURS", "DASHES", "FIT", "MEASURED", "MUTED", "STATED", "new_axes", "points_per_unit", "tidy"]
+__all__ = [
+    "COLOURS",
+    "DASHES",
+    "FIT",
+    "MEASURED",
+    "MUTED",
+    "STATED",
+    "label_ends",
+    "new_axes",
+    "points_per_unit",
+    "tidy",
+]
 
 # Okabe and Ito's palette.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -45,3 +59,23 @@ def tidy(ax: "Axes") -> None:
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(visible=True, color="#e5e7eb", linewidth=0.6)
     ax.set_axisbelow(True)
+
+
+def label_ends(ax: "Axes", names: Sequence[str], heights: Sequence[float], colours: Sequence[str]) -> None:
+    """Name lines right of the axes, at the heights where they end, but so far apart that the names can be read.
+
+    The axes must have their limits. Names are as near to their heights as the distances allow, in the least squares; of
+    lines that end at the same height the first is named on top.
+    """
+    from scipy.optimize import isotonic_regression
+
+    size = 9.0  # points
+    apart = 1.25 * size / (ax.get_window_extent().height * 72 / ax.figure.dpi)
+    ends = np.column_stack([np.zeros(len(heights)), heights])
+    wanted = ax.transAxes.inverted().transform(ax.transData.transform(ends))[:, 1]
+    order = np.lexsort([-np.arange(wanted.size), wanted.round(3)])
+    spaces = apart * np.arange(order.size)
+    places = np.empty(order.size)
+    places[order] = isotonic_regression(wanted[order] - spaces).x + spaces
+    for name, place, colour in zip(names, places, colours, strict=True):
+        ax.text(1.02, place, name, color=colour, fontsize=size, va="center", transform=ax.transAxes)

@@ -1,7 +1,18 @@
 """Problems: immutable, validated values, and their loaders."""
 
+from rltheory.problems.bridge import (
+    read_bridge,
+    read_exploration_policy,
+)
+from rltheory.problems.constrained_mdp import (
+    ConstrainedMDP,
+    VectorRewardMDP,
+)
 from rltheory.problems.contextual_game import (
     ContextualGame,
+)
+from rltheory.problems.deterministic import (
+    DeterministicMDP,
 )
 from rltheory.problems.finite_horizon import (
     FiniteHorizonMDP,
@@ -17,6 +28,9 @@ from rltheory.problems.large_game import (
 from rltheory.problems.linear_mdp import (
     LinearMDP,
     LinearMixtureMDP,
+)
+from rltheory.problems.logit_mdp import (
+    LogitMDP,
 )
 from rltheory.problems.mdp import (
     MDP,
@@ -34,8 +48,19 @@ from rltheory.problems.policies import (
     deterministic_policy,
     uniform_policy,
 )
+from rltheory.problems.policy_classes import (
+    GaussianPolicies,
+    SoftmaxPolicies,
+)
 from rltheory.problems.preference_game import (
     PreferenceGame,
+)
+from rltheory.problems.reward_mixture import (
+    RewardMixture,
+)
+from rltheory.problems.sticky import (
+    sticky,
+    sticky_states,
 )
 from rltheory.problems.trajectory_game import (
     TrajectoryGame,
@@ -43,22 +68,33 @@ from rltheory.problems.trajectory_game import (
 
 __all__ = [
     "MDP",
+    "ConstrainedMDP",
     "ContextualGame",
+    "DeterministicMDP",
     "ExplicitModel",
     "FiniteHorizonMDP",
     "Game",
+    "GaussianPolicies",
     "LargeGame",
     "LinearMDP",
     "LinearMixtureMDP",
+    "LogitMDP",
     "PreferenceGame",
+    "RewardMixture",
+    "SoftmaxPolicies",
     "SparseMDP",
     "TabularMDP",
     "TrajectoryGame",
+    "VectorRewardMDP",
     "deterministic_policy",
     "from_gymnasium",
+    "read_bridge",
     "read_drn",
+    "read_exploration_policy",
     "read_npz",
     "read_prism",
+    "sticky",
+    "sticky_states",
     "to_gymnasium",
     "uniform_policy",
     "write_drn",

@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 
 from rltheory.arrays import Vector, count
-from rltheory.problems.mdp import MDP, DenseArrays, SparseArrays
+from rltheory.problems.mdp import MDP, ProcessArrays, SparseArrays
 
 __all__ = ["FiniteHorizonMDP"]
 
@@ -107,7 +107,7 @@ class FiniteHorizonMDP:
         return 0 if all(mdp is self.stages[0] for mdp in self.stages) else self.choices
 
     @cached_property
-    def arrays(self) -> DenseArrays | SparseArrays:
+    def arrays(self) -> ProcessArrays:
         """What kernels receive: the laws and rewards of all stages, one after the other."""
         first = self.stages[0].arrays
         if self.stride == 0:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rltheory.problems.mdp import MDP, DenseArrays, SparseMDP
+from rltheory.problems.mdp import MDP, DenseArrays, DeterministicArrays, SparseMDP
 
 if TYPE_CHECKING:
     import gymnasium
@@ -164,6 +164,8 @@ def _successors(mdp: MDP, choice: int) -> dict[int, float]:
     if isinstance(arrays, DenseArrays):
         law = arrays.transitions[choice]
         return {int(state): float(law[state]) for state in np.flatnonzero(law)}
+    if isinstance(arrays, DeterministicArrays):
+        return {int(arrays.successors[choice]): 1.0}
     entries = slice(arrays.first_entry[choice], arrays.first_entry[choice + 1])
     pairs = zip(arrays.successors[entries], arrays.probabilities[entries], strict=True)
     return {int(state): float(probability) for state, probability in pairs if probability > 0}

@@ -5,8 +5,9 @@ A *choice* is an action in a state. Choices are numbered in the order of their s
 is one row or entry for each choice: a transition law and a mean reward. The criterion (discounted, over a horizon, on
 average) is not part of the process; solvers are told.
 
-:class:`TabularMDP` keeps transition laws as dense rows, :class:`SparseMDP` only the successors of positive probability.
-Kernels see both through :func:`expectation`.
+:class:`TabularMDP` keeps transition laws as dense rows, :class:`SparseMDP` only the successors of positive probability,
+and :class:`~rltheory.problems.DeterministicMDP` the only successor of each choice. Kernels see all three through
+:func:`expectation` and :func:`mark_successors`.
 """
 
 import html
@@ -15,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
 from numba.extending import overload
@@ -27,9 +28,22 @@ from rltheory.jit import kernel
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-__all__ = ["MDP", "DenseArrays", "Indices", "SparseArrays", "SparseMDP", "TabularMDP", "expectation"]
+__all__ = [
+    "MDP",
+    "DenseArrays",
+    "DeterministicArrays",
+    "Indices",
+    "Marks",
+    "ProcessArrays",
+    "SparseArrays",
+    "SparseMDP",
+    "TabularMDP",
+    "expectation",
+    "mark_successors",
+]
 
 Indices = NDArray[np.int64]
+Marks = NDArray[np.bool_]
 
 
 class DenseArrays(NamedTuple):
@@ -50,10 +64,23 @@ class SparseArrays(NamedTuple):
     probabilities: Vector  # (E,)
 
 
-def expectation(arrays: DenseArrays | SparseArrays, choice: int, values: Vector) -> float:
+class DeterministicArrays(NamedTuple):
+    """What kernels receive of a process in which each choice has one successor."""
+
+    first_choice: Indices  # (S + 1,)
+    rewards: Vector  # (C,)
+    successors: NDArray[np.uint32]  # (C,)
+
+
+ProcessArrays: TypeAlias = DenseArrays | SparseArrays | DeterministicArrays
+
+
+def expectation(arrays: ProcessArrays, choice: int, values: Vector) -> float:
     """Expected value of the next state after a choice, for kernels."""
     if isinstance(arrays, DenseArrays):
         return float(arrays.transitions[choice] @ values)
+    if isinstance(arrays, DeterministicArrays):
+        return float(values[arrays.successors[choice]])
     entries = slice(arrays.first_entry[choice], arrays.first_entry[choice + 1])
     return float(arrays.probabilities[entries] @ values[arrays.successors[entries]])
 
@@ -70,6 +97,13 @@ def _compiled_expectation(arrays: Any, choice: Any, values: Any) -> Any:
 
         return dense
 
+    if "probabilities" not in arrays.fields:
+
+        def deterministic(arrays: Any, choice: Any, values: Any) -> Any:
+            return values[arrays.successors[choice]]
+
+        return deterministic
+
     def sparse(arrays: Any, choice: Any, values: Any) -> Any:
         row = np.uint64(choice)
         total = 0.0
@@ -80,8 +114,46 @@ def _compiled_expectation(arrays: Any, choice: Any, values: Any) -> Any:
     return sparse
 
 
+def mark_successors(arrays: ProcessArrays, choice: int, marks: Marks) -> None:
+    """Set the marks of the states to which a choice leads with positive probability, for kernels."""
+    if isinstance(arrays, DenseArrays):
+        marks[arrays.transitions[choice] > 0] = True
+    elif isinstance(arrays, DeterministicArrays):
+        marks[arrays.successors[choice]] = True
+    else:
+        entries = slice(arrays.first_entry[choice], arrays.first_entry[choice + 1])
+        marks[arrays.successors[entries][arrays.probabilities[entries] > 0]] = True
+
+
+@overload(mark_successors, jit_options={"error_model": "numpy"})
+def _compiled_mark_successors(arrays: Any, choice: Any, marks: Any) -> Any:
+    if "transitions" in arrays.fields:
+
+        def dense(arrays: Any, choice: Any, marks: Any) -> None:
+            for state in range(marks.size):
+                if arrays.transitions[choice, state] > 0:
+                    marks[state] = True
+
+        return dense
+
+    if "probabilities" not in arrays.fields:
+
+        def deterministic(arrays: Any, choice: Any, marks: Any) -> None:
+            marks[arrays.successors[choice]] = True
+
+        return deterministic
+
+    def sparse(arrays: Any, choice: Any, marks: Any) -> None:
+        row = np.uint64(choice)
+        for entry in range(arrays.first_entry[row], arrays.first_entry[row + np.uint64(1)]):
+            if arrays.probabilities[entry] > 0:
+                marks[arrays.successors[entry]] = True
+
+    return sparse
+
+
 @kernel
-def _largest_deviation(arrays: DenseArrays | SparseArrays, ones: Vector) -> float:
+def _largest_deviation(arrays: ProcessArrays, ones: Vector) -> float:
     """Largest deviation from 1 of the expected value of 1."""
     deviation = 0.0
     for choice in range(arrays.rewards.size):
@@ -91,7 +163,7 @@ def _largest_deviation(arrays: DenseArrays | SparseArrays, ones: Vector) -> floa
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class MDP(ABC):
-    """What the two forms of a Markov decision process share."""
+    """What the forms of a Markov decision process share."""
 
     first_choice: Indices
     rewards: Vector
@@ -99,7 +171,7 @@ class MDP(ABC):
     state_names: tuple[str, ...]
     choice_names: tuple[str, ...]
     title: str
-    arrays: DenseArrays | SparseArrays
+    arrays: ProcessArrays
 
     def _set_common(
         self,
@@ -114,9 +186,9 @@ class MDP(ABC):
         object.__setattr__(self, "first_choice", _frozen_indices(first_choice))
         object.__setattr__(self, "rewards", frozen(rewards))
         object.__setattr__(self, "initial", frozen(_checked_initial(initial, states)))
-        object.__setattr__(self, "state_names", _checked_names(state_names, states, "state_names", "states"))
+        object.__setattr__(self, "state_names", checked_names(state_names, states, "state_names", "states"))
         names = choice_names or [str(k) for size in np.diff(first_choice) for k in range(size)]
-        object.__setattr__(self, "choice_names", _checked_names(names, rewards.size, "choice_names", "choices"))
+        object.__setattr__(self, "choice_names", checked_names(names, rewards.size, "choice_names", "choices"))
         object.__setattr__(self, "title", title)
 
     @property
@@ -144,6 +216,10 @@ class MDP(ABC):
     def most_successors(self) -> int:
         """Number of terms, at most, in the expected value of a next state."""
 
+    @abstractmethod
+    def as_sparse(self) -> "SparseMDP":
+        """Return the same process with sparse laws."""
+
     def to_data(self) -> dict[str, Any]:
         """Return the process as plain data, exact to the last bit; :meth:`from_data` undoes it."""
         arrays = {name: array.tolist() for name, array in self.arrays._asdict().items()}
@@ -152,7 +228,7 @@ class MDP(ABC):
 
     @staticmethod
     def from_data(data: Mapping[str, Any]) -> "MDP":
-        """Build the process, dense or sparse, that :meth:`to_data` described.
+        """Build the process, of whichever form, that :meth:`to_data` described.
 
         Raises
         ------
@@ -165,7 +241,13 @@ class MDP(ABC):
         >>> MDP.from_data(mdp.to_data()) == mdp
         True
         """
-        return TabularMDP.from_rows(**data) if "transitions" in data else SparseMDP(**data)
+        if "transitions" in data:
+            return TabularMDP.from_rows(**data)
+        if "probabilities" in data:
+            return SparseMDP(**data)
+        from rltheory.problems.deterministic import DeterministicMDP
+
+        return DeterministicMDP.from_rows(**data)
 
     @cached_property
     def sum_deviation(self) -> float:
@@ -180,6 +262,78 @@ class MDP(ABC):
             digest.update(array.tobytes())
         digest.update("\n".join(self.state_names + self.choice_names).encode())
         return digest.hexdigest()
+
+    def with_rewards(self, rewards: ArrayLike) -> Self:
+        """Return the process with other mean rewards of the choices, shape (C,).
+
+        Raises
+        ------
+        ValueError
+            If there is not one finite reward for each choice.
+
+        Examples
+        --------
+        >>> mdp = TabularMDP([[[1], [1]]], [[0, 1]])
+        >>> mdp.with_rewards([2, 3]).rewards
+        array([2., 3.])
+        """
+        means = _checked_rewards(rewards, self.choices)
+        return self._changed(self.arrays._replace(rewards=frozen(means)), self.choice_names)
+
+    def with_choices(self, kept: ArrayLike) -> Self:
+        """Return the process in which only some choices are left, in the same order.
+
+        Parameters
+        ----------
+        kept : array_like of bool, shape (C,)
+            Which ones; one at least in each state.
+
+        Raises
+        ------
+        ValueError
+            If the shape or type differs, or a state is left without a choice. The message names it.
+
+        Examples
+        --------
+        >>> mdp = TabularMDP([[[1], [1]]], [[0, 1]])
+        >>> mdp.with_choices([False, True]).rewards
+        array([1.])
+        """
+        mask = np.array(kept)
+        if mask.dtype != bool or mask.shape != (self.choices,):
+            raise ValueError(
+                f"kept has type {mask.dtype} and shape {mask.shape}; it must be bool and {(self.choices,)}"
+            )
+        left = np.add.reduceat(mask.astype(np.int64), self.first_choice[:-1])
+        if not left.all():
+            raise ValueError(f"state {int(np.argmin(left))} is left without a choice; keep one at least")
+        first_choice, rewards = frozen(np.append(0, np.cumsum(left))), frozen(self.rewards[mask])
+        names = [name for name, stays in zip(self.choice_names, mask, strict=True) if stays]
+        if isinstance(self.arrays, DenseArrays):
+            return self._changed(DenseArrays(first_choice, rewards, frozen(self.arrays.transitions[mask])), names)
+        if isinstance(self.arrays, DeterministicArrays):
+            return self._changed(
+                DeterministicArrays(first_choice, rewards, frozen(self.arrays.successors[mask])), names
+            )
+        sizes = np.diff(self.arrays.first_entry).astype(np.int64)
+        entries = np.repeat(mask, sizes)
+        arrays = SparseArrays(
+            first_choice,
+            rewards,
+            frozen(np.append(0, np.cumsum(sizes[mask])).astype(np.uint64)),
+            frozen(self.arrays.successors[entries]),
+            frozen(self.arrays.probabilities[entries]),
+        )
+        return self._changed(arrays, names)
+
+    def _changed(self, arrays: ProcessArrays, choice_names: Sequence[str]) -> Self:
+        """Return a process of checked arrays, with these states."""
+        changed = object.__new__(type(self))
+        changed._set_common(
+            arrays.first_choice, arrays.rewards, self.initial, self.state_names, choice_names, self.title
+        )
+        object.__setattr__(changed, "arrays", arrays)
+        return changed
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and self.digest == other.digest
@@ -266,13 +420,7 @@ class TabularMDP(MDP):
         if laws.ndim != 3 or laws.shape[0] != laws.shape[2] or 0 in laws.shape:
             raise ValueError(f"transitions has shape {laws.shape}; it must be (S, A, S) with a state and an action")
         states, actions, _ = laws.shape
-        exists = np.ones((states, actions), dtype=bool) if allowed is None else np.array(allowed)
-        if exists.dtype != bool or exists.shape != (states, actions):
-            raise ValueError(
-                f"allowed has type {exists.dtype} and shape {exists.shape}; it must be bool and {(states, actions)}"
-            )
-        if not exists.any(axis=1).all():
-            raise ValueError(f"state {int(np.argmin(exists.any(axis=1)))} has no action; allow one at least")
+        exists = existing_actions(allowed, states, actions)
         laws = laws[exists]
         pairs = np.argwhere(exists)
         _check_laws(laws, pairs)
@@ -291,7 +439,7 @@ class TabularMDP(MDP):
             place = [*map(int, pairs[row]), *rest]
             raise ValueError(f"rewards{place} is {means[(row, *rest)]}; every reward must be finite")
         means = means if means.ndim == 1 else (laws * means).sum(axis=1)
-        names = _checked_names(action_names, actions, "action_names", "actions")
+        names = checked_names(action_names, actions, "action_names", "actions")
         first_choice = np.append(0, np.cumsum(exists.sum(axis=1)))
         self._set_common(first_choice, means, initial, state_names, [names[a] for _, a in pairs], title)
         object.__setattr__(self, "arrays", DenseArrays(self.first_choice, self.rewards, frozen(laws)))
@@ -332,7 +480,7 @@ class TabularMDP(MDP):
         >>> TabularMDP.from_rows([0, 2, 3], [[0.5, 0.5], [0, 1], [0, 1]], [5, 10, -1])
         <TabularMDP untitled: 2 states, 3 choices>
         """
-        pointers = _pointers(first_choice, "first_choice", "state", "choice")
+        pointers = pointers_of(first_choice, "first_choice", "state", "choice")
         states, choices = pointers.size - 1, int(pointers[-1])
         laws, means = float_array(transitions, "transitions", ndim=2), float_array(rewards, "rewards", ndim=1)
         if laws.shape != (choices, states):
@@ -355,6 +503,10 @@ class TabularMDP(MDP):
     def most_successors(self) -> int:
         """Number of terms, at most, in the expected value of a next state."""
         return self.states
+
+    def as_sparse(self) -> "SparseMDP":
+        """Return the same process with sparse laws."""
+        return SparseMDP.from_tabular(self)
 
 
 class SparseMDP(MDP):
@@ -413,12 +565,12 @@ class SparseMDP(MDP):
         choice_names: Sequence[str] = (),
         title: str = "",
     ) -> None:
-        choice_pointers = _pointers(first_choice, "first_choice", "state", "choice")
-        entry_pointers = _pointers(first_entry, "first_entry", "choice", "successor")
+        choice_pointers = pointers_of(first_choice, "first_choice", "state", "choice")
+        entry_pointers = pointers_of(first_entry, "first_entry", "choice", "successor")
         states, choices, entries = choice_pointers.size - 1, entry_pointers.size - 1, int(entry_pointers[-1])
         if choice_pointers[-1] != choices:
             raise ValueError(f"first_choice ends with {choice_pointers[-1]}; first_entry speaks of {choices} choices")
-        columns = _integers(successors, "successors")
+        columns = integers(successors, "successors")
         numbers = float_array(probabilities, "probabilities", ndim=1)
         for name, size in (("successors", columns.size), ("probabilities", numbers.size)):
             if size != entries:
@@ -431,9 +583,7 @@ class SparseMDP(MDP):
         choice_of_entry = np.repeat(np.arange(choices), np.diff(entry_pointers))
         _check_sparse_laws(numbers, choice_of_entry, choice_pointers, state_of_choice)
         _check_distinct(columns, choice_of_entry, states)
-        means = float_array(rewards, "rewards", ndim=1)
-        if means.size != choices:
-            raise ValueError(f"rewards has {means.size} entries for {choices} choices; give one for each")
+        means = _checked_rewards(rewards, choices)
         self._set_common(choice_pointers, means, initial, state_names, choice_names, title)
         arrays = SparseArrays(
             self.first_choice,
@@ -458,6 +608,10 @@ class SparseMDP(MDP):
         """Number of terms, at most, in the expected value of a next state."""
         return int(np.diff(self.arrays.first_entry).max())
 
+    def as_sparse(self) -> "SparseMDP":
+        """Return the process itself."""
+        return self
+
     @classmethod
     def from_tabular(cls, mdp: TabularMDP) -> Self:
         """Drop the zeros of a process with dense laws."""
@@ -475,6 +629,18 @@ class SparseMDP(MDP):
             choice_names=mdp.choice_names,
             title=mdp.title,
         )
+
+
+def existing_actions(allowed: ArrayLike | None, states: int, actions: int) -> Marks:
+    """Which actions exist in which states, shape (S, A); all where nothing is said."""
+    exists = np.ones((states, actions), dtype=bool) if allowed is None else np.array(allowed)
+    if exists.dtype != bool or exists.shape != (states, actions):
+        raise ValueError(
+            f"allowed has type {exists.dtype} and shape {exists.shape}; it must be bool and {(states, actions)}"
+        )
+    if not exists.any(axis=1).all():
+        raise ValueError(f"state {int(np.argmin(exists.any(axis=1)))} has no action; allow one at least")
+    return exists
 
 
 def _check_laws(laws: Matrix, pairs: Indices) -> None:
@@ -529,8 +695,8 @@ def _check_distinct(successors: Indices, choice_of_entry: Indices, states: int) 
         )
 
 
-def _pointers(values: ArrayLike, name: str, owner: str, thing: str) -> Indices:
-    pointers = _integers(values, name)
+def pointers_of(values: ArrayLike, name: str, owner: str, thing: str) -> Indices:
+    pointers = integers(values, name)
     if pointers.size < 2 or pointers[0] != 0:
         raise ValueError(f"{name} must start with 0 and hold one more entry than there are {owner}s, one at least")
     sizes = np.diff(pointers)
@@ -540,11 +706,18 @@ def _pointers(values: ArrayLike, name: str, owner: str, thing: str) -> Indices:
     return pointers
 
 
-def _integers(values: ArrayLike, name: str) -> Indices:
+def integers(values: ArrayLike, name: str) -> Indices:
     array = np.array(values)
     if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
         raise ValueError(f"{name} has type {array.dtype} and shape {array.shape}; it must be a list of integers")
     return array.astype(np.int64)
+
+
+def _checked_rewards(rewards: ArrayLike, choices: int) -> Vector:
+    means = float_array(rewards, "rewards", ndim=1)
+    if means.size != choices:
+        raise ValueError(f"rewards has {means.size} entries for {choices} choices; give one for each")
+    return means
 
 
 def _checked_initial(initial: ArrayLike | None, states: int) -> Vector:
@@ -561,7 +734,7 @@ def _checked_initial(initial: ArrayLike | None, states: int) -> Vector:
     return vector
 
 
-def _checked_names(names: Sequence[str], size: int, argument: str, things: str) -> tuple[str, ...]:
+def checked_names(names: Sequence[str], size: int, argument: str, things: str) -> tuple[str, ...]:
     if not names:
         return tuple(str(k) for k in range(size))
     if len(names) != size:

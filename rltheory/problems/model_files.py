@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rltheory.arrays import SUM_TOLERANCE, Vector, float_array, frozen
-from rltheory.problems.mdp import MDP, SparseMDP, TabularMDP
+from rltheory.problems.mdp import MDP, SparseMDP
 
 __all__ = ["ExplicitModel", "read_drn", "read_npz", "read_prism", "write_drn"]
 
@@ -314,8 +314,7 @@ def write_drn(model: ExplicitModel, path: str | Path) -> None:
         If the file can't be written.
     """
     mdp = model.mdp
-    sparse = SparseMDP.from_tabular(mdp) if isinstance(mdp, TabularMDP) else mdp
-    assert isinstance(sparse, SparseMDP)
+    sparse = mdp.as_sparse()
     possible = mdp.initial > 0
     if not np.allclose(mdp.initial[possible], 1 / possible.sum(), rtol=SUM_TOLERANCE, atol=0):
         raise ValueError("the initial distribution is not uniform on some states; DRN can't hold it")

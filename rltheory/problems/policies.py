@@ -72,8 +72,15 @@ def deterministic_policy(mdp: MDP, made: ArrayLike, *, name: str = "made") -> Ar
     return policy
 
 
-def checked_policy(mdp: MDP, policy: ArrayLike, *, name: str = "policy", stages: int | None = None) -> Array:
-    """Return `policy` as a fresh array of probabilities, which sum to 1 within 1e-9 in each state.
+def checked_policy(
+    mdp: MDP,
+    policy: ArrayLike,
+    *,
+    name: str = "policy",
+    stages: int | None = None,
+    tolerance: float = SUM_TOLERANCE,
+) -> Array:
+    """Return `policy` as a fresh array of probabilities, which sum to 1 within `tolerance` in each state.
 
     With `stages`, both shapes are taken, (C,) and (stages, C), and the latter is returned.
     """
@@ -87,11 +94,11 @@ def checked_policy(mdp: MDP, policy: ArrayLike, *, name: str = "policy", stages:
         place = first_index(outside)
         raise ValueError(f"{name}{list(place)} is {array[place]}; a probability must lie in [0, 1]")
     sums = np.add.reduceat(array, mdp.first_choice[:-1], axis=-1)
-    uneven = np.abs(sums - 1) > SUM_TOLERANCE
+    uneven = np.abs(sums - 1) > tolerance
     if uneven.any():
         place = first_index(uneven)
         stage = f" at stage {place[0]}" if array.ndim == 2 else ""
         raise ValueError(
-            f"{name} sums to {sums[place]:.12g} in state {place[-1]}{stage}; expected 1 within {SUM_TOLERANCE:g}"
+            f"{name} sums to {sums[place]:.12g} in state {place[-1]}{stage}; expected 1 within {tolerance:g}"
         )
     return array if stages is None else np.ascontiguousarray(np.broadcast_to(array, shapes[-1]))

@@ -1,6 +1,5 @@
 """One web page for all verdicts, and the same as JSON."""
 
-import io
 import json
 import re
 from collections import Counter
@@ -11,12 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from rltheory.bibliography import reference
+from rltheory.report.rendering import SVG, svg, template
 from rltheory.theory import RateFit, Status, Verdict, save_verdicts
 
 __all__ = ["write_report"]
-
-# Fixed, so that the same verdicts give the same bytes.
-SVG: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "rltheory", "font.family": "sans-serif"}
 
 
 def write_report(verdicts: Sequence[Verdict], folder: str | Path) -> Path:
@@ -106,16 +103,7 @@ def _fit(fit: RateFit) -> dict[str, Any]:
 
 
 def _page(verdicts: Sequence[Verdict]) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"formula": _formula, "prose": _prose, "reference": reference}
+    page = template("page.html.j2", {"formula": _formula, "prose": _prose, "reference": reference})
     sections = [
         {
             "card": group[0].card,
@@ -126,7 +114,7 @@ def _page(verdicts: Sequence[Verdict]) -> str:
         }
         for group in _by_theorem(verdicts).values()
     ]
-    return environment.get_template("page.html.j2").render(
+    return page.render(
         sections=sections,
         counts=_counts(verdicts),
         seed=verdicts[0].seed,
@@ -168,7 +156,6 @@ def _most_telling(verdicts: Sequence[Verdict]) -> Verdict | None:
 
 def _figure(verdicts: Sequence[Verdict]) -> Any:
     """SVG of the figure that shows a theorem: its course over time, or both sides for statements without one."""
-    from markupsafe import Markup
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -185,7 +172,4 @@ def _figure(verdicts: Sequence[Verdict]) -> Any:
             sides(verdicts, ax)
         else:
             convergence(shown, ax)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    svg = buffer.getvalue()
-    return Markup(svg[svg.index("<svg") :])
+        return svg(figure)

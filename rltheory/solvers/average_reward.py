@@ -20,7 +20,7 @@ import numpy as np
 from rltheory.arrays import Vector, count, frozen, not_negative, positive
 from rltheory.jit import kernel
 from rltheory.problems import MDP
-from rltheory.problems.mdp import DenseArrays, Indices, SparseArrays, expectation
+from rltheory.problems.mdp import Indices, ProcessArrays, expectation
 from rltheory.progress import sign_of_life
 from rltheory.solvers.chains import (
     UNIT_ROUNDOFF,
@@ -38,17 +38,34 @@ from rltheory.solvers.end_components import end_components
 __all__ = [
     "AverageOptimum",
     "RelativeValues",
+    "SoftRelativeValues",
     "average_linear_program",
     "average_policy_iteration",
     "relative_value_iteration",
+    "soft_relative_value_iteration",
 ]
 
 SMALLEST_COEFFICIENT = 1e-9  # that HiGHS does not drop
 SWEEPS_BEFORE = 10  # of value iteration before policy iteration, for each state
 
 
-@dataclass(frozen=True)
-class RelativeValues:
+@dataclass(frozen=True, kw_only=True)
+class _Relative:
+    """What relative value iterations share."""
+
+    values: Vector
+    lower: float
+    upper: float
+    sweeps: int
+
+    @property
+    def gain(self) -> float:
+        """The middle between the bounds."""
+        return (self.lower + self.upper) / 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelativeValues(_Relative):
     r"""A nearly optimal policy for the average reward, with relative values.
 
     Parameters
@@ -64,31 +81,50 @@ class RelativeValues:
     """
 
     policy: Indices
-    values: Vector
-    lower: float
-    upper: float
-    sweeps: int
 
-    @property
-    def gain(self) -> float:
-        """The middle between the bounds."""
-        return (self.lower + self.upper) / 2
+
+@dataclass(frozen=True, kw_only=True)
+class SoftRelativeValues(_Relative):
+    r"""A nearly optimal policy for the average reward and entropy, with relative values.
+
+    Parameters
+    ----------
+    log_policy : array, shape (C,)
+        Logarithms of the probabilities of the choices, which sum to 1 in each state up to rounding.
+    values : array, shape (S,)
+        Relative values v, 0 in the first state: :math:`g + v = \tau \log \sum_a e^{(r_a + P_a v) / \tau}` up to
+        `upper - lower`.
+    lower, upper : float
+        Proved bounds: the gain of the policy, its entropy included, is at least `lower`, that of every policy at most
+        `upper`.
+    sweeps : int
+        Sweeps over all choices that were spent.
+    """
+
+    log_policy: Vector
 
 
 @kernel
 def _iterate(
-    arrays: DenseArrays | SparseArrays,
+    arrays: ProcessArrays,
     masses: Vector,
+    temperature: float,
     keep: float,
     unit: float,
+    own: float,
     largest_reward: float,
     accuracy: float,
     sweeps: int,
     values: Vector,
+    action_values: Vector | None,
     changes: Vector,
     policy: Indices,
 ) -> tuple[float, float, int]:
-    """Sweep until the bounds on the gain, which are returned, are `accuracy` apart or hopeless, or sweeps are spent."""
+    """Sweep until the bounds on the gain, which are returned, are `accuracy` apart or hopeless, or sweeps are spent.
+
+    Without `action_values`, no entropy is paid for. `unit` is the rounding of an evaluation relative to the numbers in
+    it, and `own` that of an entropy.
+    """
     first_choice, rewards = arrays.first_choice, arrays.rewards
     sweep = 0
     while True:
@@ -97,15 +133,22 @@ def _iterate(
             best = -np.inf
             for choice in range(first_choice[state], first_choice[state + 1]):
                 value = rewards[choice] + expectation(arrays, choice, values) / masses[choice]
+                if action_values is not None:
+                    action_values[choice] = value
                 if value > best:
                     best = value
                     policy[state] = choice
+            if action_values is not None:
+                total = 0.0
+                for choice in range(first_choice[state], first_choice[state + 1]):
+                    total += np.exp((action_values[choice] - best) / temperature)
+                best += temperature * np.log(total)
             change = best - values[state]
             changes[state] = change
             lowest, highest = min(lowest, change), max(highest, change)
             largest = max(largest, abs(values[state]))
         sweep += 1
-        rounding = unit * (largest + largest_reward)
+        rounding = unit * (largest + largest_reward) + own
         reached = highest - lowest + 2 * rounding <= accuracy
         if reached or 2 * rounding >= accuracy or sweep == sweeps:
             return lowest - rounding, highest + rounding, sweep
@@ -126,7 +169,8 @@ def relative_value_iteration(
     Parameters
     ----------
     mdp
-        A weakly communicating process; unichain and communicating ones are.
+        A weakly communicating process; unichain and communicating ones are. :func:`average_policy_iteration` solves
+        others.
     accuracy
         Largest distance of the bounds, > 0, in units of reward.
     damping
@@ -159,6 +203,75 @@ def relative_value_iteration(
     >>> found.policy, round(found.gain, 6)
     (array([0, 2]), 1.5)
     """
+    return _proved(mdp, 0.0, None, accuracy, damping, sweeps)
+
+
+def soft_relative_value_iteration(
+    mdp: MDP, *, temperature: float, accuracy: float = 1e-6, damping: float = 0.5, sweeps: int = 1_000_000
+) -> SoftRelativeValues:
+    r"""Solve the average reward of policies that are paid for their entropy, by :func:`relative_value_iteration`.
+
+    .. math:: g^* = \max_\pi \lim_{T \to \infty} \frac1T E^\pi \sum_{t<T} (r_t + \tau H(\pi_{s_t})), \qquad
+              g^* + v(s) = \tau \log \sum_{a} e^{(r_a + P_a v) / \tau}.
+
+    The bounds are those of the plain iteration, with the soft operator in the place of T. Where each choice leads to a
+    single state, :math:`e^{g^* / \tau}` is the largest eigenvalue of the matrix that has the sum of
+    :math:`e^{r_a / \tau}`, over the choices that lead from s to t, as its entry at s, t. For a penalty
+    :math:`\tau\,\mathrm{KL}(\pi \| \mu)` in the place of the entropy, add :math:`\tau \log \mu(a)` to the rewards.
+
+    Parameters
+    ----------
+    mdp
+        A weakly communicating process; unichain and communicating ones are.
+    temperature
+        Temperature :math:`\tau > 0` of the entropy, in units of reward per nat.
+    accuracy
+        Largest distance of the bounds, > 0, in units of reward.
+    damping
+        :math:`\kappa` in [0, 1). With 0, periodic processes may not converge.
+    sweeps
+        Limit on the sweeps, >= 1.
+
+    Returns
+    -------
+    SoftRelativeValues
+        A policy and relative values, with bounds on the gain that include the rounding of their own evaluation.
+
+    Raises
+    ------
+    ValueError, TypeError, ArithmeticError
+        As :func:`relative_value_iteration`, or if `temperature` is not > 0.
+
+    References
+    ----------
+    :cite:`neu2017`; the eigenvalue: :cite:`todorov2006`
+
+    Examples
+    --------
+    One state and two free choices: log 2 is paid for not choosing.
+
+    >>> from rltheory.problems import TabularMDP
+    >>> found = soft_relative_value_iteration(TabularMDP([[[1.0], [1.0]]], [[0.0, 0.0]]), temperature=1.0)
+    >>> round(found.gain, 6), np.exp(found.log_policy)
+    (0.693147, array([0.5, 0.5]))
+    """
+    temperature, action_values = positive(temperature, "temperature"), np.empty(mdp.choices)
+    found = _proved(mdp, temperature, action_values, accuracy, damping, sweeps)
+    logits = (action_values - action_values[found.policy][mdp.state_of_choice]) / temperature
+    log_totals = np.log(np.add.reduceat(np.exp(logits), mdp.first_choice[:-1]))
+    return SoftRelativeValues(
+        log_policy=frozen(logits - log_totals[mdp.state_of_choice]),
+        values=found.values,
+        lower=found.lower,
+        upper=found.upper,
+        sweeps=found.sweeps,
+    )
+
+
+def _proved(
+    mdp: MDP, temperature: float, action_values: Vector | None, accuracy: float, damping: float, sweeps: int
+) -> RelativeValues:
+    """Check the arguments and iterate until the bounds meet."""
     accuracy, sweeps = positive(accuracy, "accuracy"), count(sweeps, "sweeps", at_least=1)
     damping = not_negative(damping, "damping")
     if damping >= 1:
@@ -166,11 +279,11 @@ def relative_value_iteration(
     components = end_components(mdp).count
     if components > 1:
         raise ValueError(
-            f"the process has {components} end components, so that its gain may depend on the state; "
-            "average_policy_iteration solves such processes"
+            f"the process has {components} end components, so that its gain may depend on the state; it must be weakly "
+            "communicating"
         )
     with sign_of_life(f"relative value iteration on {mdp.states} states"):
-        found = _iterated(mdp, accuracy, damping, sweeps)
+        found = _iterated(mdp, temperature, action_values, accuracy, damping, sweeps)
     lower, upper = found.lower, found.upper
     if upper - lower > accuracy:
         reason = (
@@ -182,24 +295,35 @@ def relative_value_iteration(
     return found
 
 
-def _iterated(mdp: MDP, accuracy: float, damping: float, sweeps: int) -> RelativeValues:
+def _iterated(
+    mdp: MDP, temperature: float, action_values: Vector | None, accuracy: float, damping: float, sweeps: int
+) -> RelativeValues:
     """Values, greedy policy and bounds where the iteration stopped, whether they meet or not."""
-    matrix = mdp.transition_matrix
-    values, policy = np.zeros(mdp.states), np.empty(mdp.states, dtype=np.int64)
+    matrix, values = mdp.transition_matrix, np.zeros(mdp.states)
+    policy = np.empty(mdp.states, dtype=np.int64)
+    unit, own = evaluation_rounding(largest_support(matrix), 1.0, 0.0), 0.0
+    if temperature > 0:
+        # A log-sum-exp of k numbers errs as they do, and by temperature * (6 k + 6) u and u times itself. The policy, a
+        # softmax of numbers that err by e, loses 2 e more at most; so do its own roundings.
+        widest = int(np.diff(mdp.first_choice).max())
+        unit, own = 3 * unit, 3 * UNIT_ROUNDOFF * temperature * (6 * widest + 6 + np.log(widest))
     lower, upper, spent = _iterate(
         mdp.arrays,
         np.asarray(matrix.sum(axis=1)),
+        temperature,
         1 - damping,
-        evaluation_rounding(largest_support(matrix), 1.0, 0.0),
+        unit,
+        own,
         float(np.abs(mdp.rewards).max()),
         accuracy,
         sweeps,
         values,
+        action_values,
         np.empty(mdp.states),
         policy,
     )
     policy.setflags(write=False)
-    return RelativeValues(policy, frozen(values), lower, upper, spent)
+    return RelativeValues(policy=policy, values=frozen(values), lower=lower, upper=upper, sweeps=spent)
 
 
 @dataclass(frozen=True)
@@ -286,7 +410,7 @@ def average_policy_iteration(mdp: MDP, *, accuracy: float = 1e-9) -> AverageOpti
         # A long horizon's first choices are a good start. From poor ones, the way can lead over policies that take
         # astronomic times to forget a state.
         rough = max(accuracy, 1e-3 * float(np.ptp(mdp.rewards)))
-        policy = _iterated(mdp, rough, 0.5, SWEEPS_BEFORE * mdp.states).policy
+        policy = _iterated(mdp, 0.0, None, rough, 0.5, SWEEPS_BEFORE * mdp.states).policy
         # Each change is an improvement, so that no policy comes again; should rounding feign one, the bounds tell.
         while policy.tobytes() not in seen:
             seen.add(policy.tobytes())

@@ -18,7 +18,8 @@ from rltheory.solvers.chains import (
     normalised,
     reached,
 )
-from rltheory.solvers.end_components import Graph, is_communicating
+from rltheory.solvers.end_components import is_communicating
+from rltheory.solvers.graph import Graph
 
 __all__ = ["Diameter", "diameter"]
 
@@ -74,7 +75,7 @@ def diameter(mdp: MDP) -> Diameter:
     """
     if mdp.states == 1:
         return Diameter(0.0, 0, 0, 0.0, 0.0)
-    graph = Graph(mdp)
+    graph = Graph.of(mdp)
     if not is_communicating(mdp):
         start, target = _unreachable(graph)
         return Diameter(np.inf, start, target, np.inf, np.inf)
@@ -83,9 +84,9 @@ def diameter(mdp: MDP) -> Diameter:
     lower = upper = 0.0
     with sign_of_life(f"diameter of {mdp.states} states"):
         for target in range(mdp.states):
-            elsewhere = graph.owner != target
+            elsewhere = graph.state_of_choice != target
             guess = _progress(graph, laws, target)[elsewhere]
-            steps, below = best_steps(laws[elsewhere], graph.owner[elsewhere], guess, terms, sign=-1)
+            steps, below = best_steps(laws[elsewhere], graph.state_of_choice[elsewhere], guess, terms, sign=-1)
             lower, upper = max(lower, float(below.max())), max(upper, steps.longest)
             start = int(np.argmax(steps.times))
             farthest = max(farthest, (float(steps.times[start]), start, target))
@@ -94,7 +95,7 @@ def diameter(mdp: MDP) -> Diameter:
 
 def _unreachable(graph: Graph) -> tuple[int, int]:
     """Two states with no way from the first to the second, one of which is state 0."""
-    origins, ends = graph.owner[graph.choice], graph.successor
+    origins, ends = graph.origins, graph.successors
     onward = reached((origins, ends), np.array([0]), graph.states)
     if not onward.all():
         return 0, int(np.argmin(onward))
@@ -109,11 +110,11 @@ def _progress(graph: Graph, laws: Laws, target: int) -> Vector:
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import shortest_path
 
-    edges = graph.successor, graph.owner[graph.choice]
+    edges = graph.successors, graph.origins
     backward = csr_array((np.ones(edges[0].size), edges), shape=(graph.states, graph.states))
     moves = shortest_path(backward, unweighted=True, indices=target)
-    luckiest = np.minimum.reduceat(moves[graph.successor], first_of_each(graph.choice))
-    return np.where(luckiest < moves[graph.owner], -(laws @ moves), -np.inf)
+    luckiest = np.minimum.reduceat(moves[graph.successors], graph.first_entry[:-1])
+    return np.where(luckiest < moves[graph.state_of_choice], -(laws @ moves), -np.inf)
 
 
 def best_steps(laws: Laws, owner: Indices, guess: Vector, terms: int, *, sign: int) -> tuple[Steps, Vector]:

@@ -39,8 +39,7 @@ __all__ = [
 ]
 
 FEW_STATES = 300  # policy iteration takes milliseconds
-PROBE = 20  # sweeps between two looks at how fast the span of the change shrinks
-MANY_SWEEPS = 50  # left to do: beyond, modified policy iteration needs less work
+MANY_SWEEPS = 50  # left to do: beyond, an accurate evaluation needs less work
 SETTLED = 0.01  # share of states with a new choice, below which accurate evaluations pay
 
 
@@ -155,7 +154,7 @@ def modified_policy_iteration(mdp: MDP, discount: float, *, accuracy: float = 1e
     r"""Solve :math:`V = T V` by backups, and between them backups :math:`T_\pi v` of the greedy policy alone.
 
     The latter stop when the span of their change has fallen to a tenth of that of :math:`T v - v`, and
-    after a hundred sweeps at the latest.
+    after thirty sweeps at the latest.
 
     Parameters, results and errors are those of :func:`value_iteration`.
 
@@ -263,9 +262,9 @@ def linear_program(mdp: MDP, discount: float, *, accuracy: float = 1e-6) -> Line
 def solve(mdp: MDP, discount: float, *, accuracy: float = 1e-6) -> DiscountedSolution:
     r"""Solve :math:`V = T V` by the method that suits the process, which the result names, with the reason.
 
-    Up to 300 states it is policy iteration. Larger processes start with value iteration; where the span of its change
-    is seen to shrink slowly, modified policy iteration goes on from there, and once the policy changes in few states,
-    policy iteration with Krylov evaluation ends it.
+    Up to 300 states it is policy iteration. Larger processes start with modified policy iteration; where the span of
+    the change is seen to shrink slowly, and once the policy changes in few states, policy iteration with Krylov
+    evaluation ends it.
 
     Parameters, results and errors are those of :func:`value_iteration`.
 
@@ -289,40 +288,40 @@ def solve(mdp: MDP, discount: float, *, accuracy: float = 1e-6) -> DiscountedSol
 
 
 class _Choice:
-    """Improvements from one method after the other, as the process turns out to be slow."""
+    """Sweeps of the policies of the backups, and accurate evaluations of them where the process is slow."""
 
     def __init__(self, accuracy: float, discount: float) -> None:
-        self.method = "value iteration"
-        self.reason = f"no more than {PROBE} sweeps were needed"
+        self.method, self.reason = "modified policy iteration", "two backups were enough"
         self._target = 2 * accuracy * (1 - discount) / max(discount, 0.5)
-        self._spans: list[float] = []
-        self._policy: Indices | None = None  # of the last backup but one, once sweeps of a policy began
+        self._policy: Indices | None = None  # that of the last call, and what else was known then
+        self._span, self._spent = math.inf, 0
 
     def __call__(
         self, operator: BellmanOperator, values: Vector, spare: Vector, span: float
     ) -> tuple[Vector, Vector, int]:
-        if self.method == "value iteration":
-            self._look(span)
-            return values, spare, 0
+        changed = operator.states if self._policy is None else np.count_nonzero(operator.policy != self._policy)
+        improve: Improvement = policy_sweeps
         # While the policy still changes in many states, an accurate evaluation of it is wasted.
-        changed = operator.policy.size if self._policy is None else np.count_nonzero(operator.policy != self._policy)
+        if self._many_are_left(span) and changed <= SETTLED * operator.states:
+            improve = krylov_evaluation
+            if self.method == "modified policy iteration":
+                self.method = "policy iteration with Krylov evaluation"
+                self.reason += f"; then the policy changed in {changed} states only"
         self._policy = operator.policy.copy()
-        if changed > SETTLED * operator.policy.size:
-            return policy_sweeps(operator, values, spare, span)
-        if self.method == "modified policy iteration":
-            self.method = "policy iteration with Krylov evaluation"
-            self.reason += f"; then the policy changed in {changed} states only"
-        return krylov_evaluation(operator, values, spare, span)
+        self._span = span
+        values, spare, self._spent = improve(operator, values, spare, span)
+        return values, spare, self._spent
 
-    def _look(self, span: float) -> None:
-        self._spans.append(span)
-        if len(self._spans) % PROBE or span <= self._target:
-            return
-        factor = (span / self._spans[-PROBE // 2]) ** (2 / PROBE)
-        left = math.log(self._target / span) / math.log(factor) if factor < 1 else math.inf
-        self.reason = f"the span of the change shrank by a factor {factor:.3g} a sweep after {len(self._spans)} sweeps"
-        if left > MANY_SWEEPS:
-            self.method = "modified policy iteration"
+    def _many_are_left(self, span: float) -> bool:
+        """Whether it takes many sweeps more, if they go on as those since the last call."""
+        if self._spent == 0:
+            return False
+        if self.method == "modified policy iteration":
+            factor = (span / self._span) ** (1 / (self._spent + 1))
+            self.reason = f"the span of the change shrank by a factor {factor:.3g} a sweep"
+            left = math.log(self._target / span) / math.log(factor) if factor < 1 else math.inf
+            return left > MANY_SWEEPS
+        return True
 
 
 def _solve(

@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rltheory.problems import MDP
 from rltheory.problems.mdp import Indices
+from rltheory.solvers.graph import Graph, Mask
 
 __all__ = ["EndComponents", "end_components", "is_communicating", "is_unichain", "is_weakly_communicating"]
-
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -51,42 +49,15 @@ def end_components(mdp: MDP) -> EndComponents:
     >>> end_components(mdp)
     EndComponents(component=array([0, 1]), internal=array([ True, False,  True,  True]))
     """
-    return _maximal(Graph(mdp), np.ones(mdp.choices, dtype=bool))
+    return _maximal(Graph.of(mdp), np.ones(mdp.choices, dtype=bool))
 
 
-class Graph:
-    """Which states each choice can lead to, as a list of edges in the order of choices."""
-
-    def __init__(self, mdp: MDP) -> None:
-        from scipy.sparse import coo_array
-
-        edges = coo_array(mdp.transition_matrix)
-        possible = edges.data > 0  # sparse laws may list zeros
-        self.choice: Indices = edges.row[possible]
-        self.successor: Indices = edges.col[possible]
-        self.owner = mdp.state_of_choice
-        self.states = mdp.states
-
-
-def _maximal(graph: Graph, allowed: Mask) -> EndComponents:
-    """End components of the process with the allowed choices only, in which states may have none."""
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import connected_components
-
-    internal = allowed
-    while True:
-        kept = internal[graph.choice]
-        origin, end = graph.owner[graph.choice[kept]], graph.successor[kept]
-        shape = graph.states, graph.states
-        _, label = connected_components(csr_array((np.ones(origin.size), (origin, end)), shape), connection="strong")
-        leaving = np.zeros(internal.size, dtype=bool)
-        leaving[graph.choice[kept][label[origin] != label[end]]] = True
-        if not leaving.any():
-            break
-        internal = internal & ~leaving
+def _maximal(graph: Graph, usable: Mask) -> EndComponents:
+    """End components of the process with the usable choices only, in which states may have none."""
+    internal, label = graph.end_components(usable)
     # A state without choices is strongly connected with itself, but nobody can stay there.
     component = np.full(graph.states, -1)
-    stays = np.unique(graph.owner[internal])
+    stays = np.unique(graph.state_of_choice[internal])
     _, first, number = np.unique(label[stays], return_index=True, return_inverse=True)
     component[stays] = np.argsort(np.argsort(first))[number]
     return EndComponents(component, internal)
@@ -137,7 +108,7 @@ def is_unichain(mdp: MDP) -> bool:
     ...  for second in (stay[1], swap[1])]
     [False, True]
     """
-    graph = Graph(mdp)
+    graph = Graph.of(mdp)
     everything = np.ones(mdp.choices, dtype=bool)
     return not _disjoint_pair(graph, everything, everything)
 
@@ -151,10 +122,10 @@ def _disjoint_pair(graph: Graph, one: Mask, other: Mask) -> bool:
             if not (mine & yours).any():
                 return True
             # Without a shared state, what is left on the one side or on the other may still hold a component.
-            here, there = first.internal & mine[graph.owner], second.internal & yours[graph.owner]
+            here, there = first.internal & mine[graph.state_of_choice], second.internal & yours[graph.state_of_choice]
             branches = []
             for state in np.flatnonzero(mine & yours):
-                outside = graph.owner != state
+                outside = graph.state_of_choice != state
                 left = [_maximal(graph, side & outside) for side in (here, there)]
                 branches.append((left, sum(int((side.component >= 0).sum()) for side in left)))
             (mine_left, yours_left), _ = min(branches, key=lambda branch: branch[1])

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from rltheory.arrays import SUM_TOLERANCE, UNIT_ROUNDOFF, Array, Matrix, Vector, fraction, frozen, positive
 from rltheory.jit import reordering_kernel
 from rltheory.problems.finite_horizon import FiniteHorizonMDP
-from rltheory.problems.mdp import MDP, DenseArrays, Indices, SparseArrays, expectation
+from rltheory.problems.mdp import MDP, DenseArrays, DeterministicArrays, Indices, ProcessArrays, expectation
 from rltheory.problems.policies import checked_policy
 
 __all__ = [
@@ -97,7 +97,7 @@ class SoftFiniteHorizonOptimum(FiniteHorizonEvaluation):
 
 @reordering_kernel
 def _choices_backed_up(
-    arrays: DenseArrays | SparseArrays, offset: int, discount: float, next_values: Vector, action_values: Vector
+    arrays: ProcessArrays, offset: int, discount: float, next_values: Vector, action_values: Vector
 ) -> None:
     """Write r + discount * (mean of the next values), of the choices from number `offset` on, to `action_values`."""
     rewards = arrays.rewards
@@ -107,7 +107,7 @@ def _choices_backed_up(
 
 @reordering_kernel
 def _induct(
-    arrays: DenseArrays | SparseArrays,
+    arrays: ProcessArrays,
     stride: int,
     discount: float,
     values: Matrix,
@@ -129,7 +129,7 @@ def _induct(
 
 @reordering_kernel
 def evaluate(
-    arrays: DenseArrays | SparseArrays,
+    arrays: ProcessArrays,
     stride: int,
     discount: float,
     policy: Matrix,
@@ -150,7 +150,7 @@ def evaluate(
 
 @reordering_kernel
 def _induct_softly(
-    arrays: DenseArrays | SparseArrays,
+    arrays: ProcessArrays,
     stride: int,
     discount: float,
     temperature: float,
@@ -400,10 +400,12 @@ def most_predecessors(mdp: MDP) -> int:
     return int(counts.max())
 
 
-def longest_law(arrays: DenseArrays | SparseArrays) -> int:
+def longest_law(arrays: ProcessArrays) -> int:
     """Bound on the number of successors of a choice."""
     if isinstance(arrays, DenseArrays):
         return int(arrays.transitions.shape[1])
+    if isinstance(arrays, DeterministicArrays):
+        return 1
     return int(np.diff(arrays.first_entry).max())
 
 

@@ -17,8 +17,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from rltheory.arrays import Vector
-from rltheory.problems.mdp import DenseArrays
-from rltheory.solvers.bellman import BellmanOperator
+from rltheory.problems.mdp import DenseArrays, DeterministicArrays
+from rltheory.solvers.bellman import BellmanOperator, Range
 from rltheory.solvers.occupancy import linear_solver
 
 __all__ = [
@@ -33,7 +33,7 @@ __all__ = [
     "require",
 ]
 
-MOST_POLICY_SWEEPS = 100
+MOST_POLICY_SWEEPS = 30
 SWEEPS_IN_PLACE = 9  # between two ordinary backups
 
 Improvement: TypeAlias = Callable[[BellmanOperator, Vector, Vector, float], tuple[Vector, Vector, int]]
@@ -55,10 +55,12 @@ def in_place_sweeps(
 
 def policy_sweeps(operator: BellmanOperator, values: Vector, spare: Vector, span: float) -> tuple[Vector, Vector, int]:
     """Back up by the policy of the last backup until the span of the change is a tenth: modified policy iteration."""
-    own = operator.greedy()
+    sweep: Callable[[Vector, Vector], Range] = operator.greedy_sweep
     spent, change = 0, math.inf
     while change > span / 10 and spent < MOST_POLICY_SWEEPS:
-        lowest, highest = own(values, spare)
+        if spent == operator.sweeps_before_gathering:
+            sweep = operator.greedy()
+        lowest, highest = sweep(values, spare)
         values, spare = spare, values
         change = highest - lowest
         spent += 1
@@ -131,8 +133,12 @@ def factorised(own: BellmanOperator) -> Vector:
     else:
         from scipy.sparse import csr_array
 
-        columns, pointers = arrays.successors.astype(np.int32), arrays.first_entry.astype(np.int32)
-        laws = csr_array((arrays.probabilities, columns, pointers), shape=(states, states))
+        columns = arrays.successors.astype(np.int32)
+        if isinstance(arrays, DeterministicArrays):
+            entries = np.ones(states), columns, np.arange(states + 1, dtype=np.int32)
+        else:
+            entries = arrays.probabilities, columns, arrays.first_entry.astype(np.int32)
+        laws = csr_array(entries, shape=(states, states))
         solve_system = linear_solver(laws, own.discount)
     values = solve_system(arrays.rewards)
     backed_up = np.empty(states)

@@ -4,32 +4,39 @@ Value iteration from below alone can't tell how far it has come, and iteration f
 point: inside an *end component*, a set of states that some policy never leaves, any value confirms itself. So the
 states whose values are known from the graph alone are set aside, end components that cost nothing are merged into one
 state each, and what remains has one solution, which is approached from both sides (*interval iteration*). Strongly
-connected components are solved one after the other, successors first.
+connected components are solved one after the other, successors first. Where that takes long, because a component is
+hardly ever left, its equations are solved, and the solution is taken as far as one iteration confirms it.
 
 Rounding is part of the bounds. The lower sequence is rounded down and the upper one up, by the worst error of each
 evaluation, so that each iterate is a bound whatever came before.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from rltheory.arrays import Vector, first_index, float_array, frozen, positive
+from rltheory.arrays import UNIT_ROUNDOFF, Vector, first_index, float_array, frozen, positive
 from rltheory.jit import kernel, reordering_kernel
-from rltheory.problems import MDP, SparseMDP, TabularMDP
+from rltheory.problems import MDP
 from rltheory.problems.mdp import Indices, SparseArrays, expectation
 from rltheory.progress import sign_of_life
+from rltheory.solvers.chains import evaluation_rounding, expected_steps, largest_support, normalised
+from rltheory.solvers.diameter import best_steps, first_of_each, greedy
+from rltheory.solvers.graph import Graph, Mask, strong_components
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 __all__ = ["GoalValues", "reach_probability", "reward_until"]
 
-UNIT_ROUNDOFF = float(np.finfo(np.float64).eps) / 2
 SMALLEST_PROBABILITY = 1e-150  # two of them multiply without underflow
 UNDERFLOW = 1e-300  # exceeds what the underflow of 1e20 products can add up to
+ANY_WIDTH = 1e300
 MOST_SWEEPS = 10_000_000  # through one component, for each of the two stages
-
-Mask = NDArray[np.bool_]
+PATIENCE = 10_000  # sweeps through one component before its equations are solved
+MOST_SOLVED = 5_000  # nodes of a component whose equations are solved
 
 
 @dataclass(frozen=True)
@@ -109,19 +116,20 @@ def reach_probability(
 
     References
     ----------
-    :cite:`haddad2018`, :cite:`baier2017`
+    :cite:`haddad2018`, :cite:`baier2017`; guesses that an iteration confirms: :cite:`hartmanns2020`
 
     Examples
     --------
     A fair coin is thrown until it shows heads, unless one gives up: in state 0 the second choice loses.
 
+    >>> from rltheory.problems import SparseMDP
     >>> mdp = SparseMDP([0, 2, 3, 4], [0, 2, 3, 4, 5], [0, 1, 2, 1, 2], [0.5, 0.5, 1, 1, 1], [0, 0, 0, 0])
     >>> best = reach_probability(mdp, [False, True, False])
     >>> best.lower, best.upper, best.policy
     (array([1., 1., 0.]), array([1., 1., 0.]), array([0, 2, 3]))
     """
     accuracy = positive(accuracy, "accuracy")
-    graph = _Graph.of(mdp)
+    graph = _graph(mdp)
     wanted = _state_mask(goal, mdp.states, "goal")
     avoided = np.zeros_like(wanted) if avoid is None else _state_mask(avoid, mdp.states, "avoid")
     open_choices = ~(wanted | avoided)[graph.state_of_choice]
@@ -136,7 +144,7 @@ def reach_probability(
         zero = ~graph.attractor(wanted, open_choices)[0]
         one, towards = graph.sure_attractor(wanted, open_choices)
         _adopt(policy, towards)
-        merged = graph.inside_end_components(open_choices & graph.stays_in(~(zero | one)))
+        merged, _ = graph.end_components(open_choices & graph.stays_in(~(zero | one)))
     live = ~(zero | one)
     open_choices &= live[graph.state_of_choice]
     quotient = _Quotient.of(graph, np.zeros(mdp.choices), live, one, open_choices, merged)
@@ -168,8 +176,8 @@ def reward_until(
     goal : array_like of bool, shape (S,)
         Which states are the goal. Nothing is earned in them.
     rewards : array_like, shape (C,), optional
-        Rewards of the choices, finite and >= 0; by default those of the process. The largest total of rewards <= 0 is
-        minus the smallest total of their negatives.
+        Rewards of the choices, finite; by default those of the process. They must be >= 0 where some policy may miss
+        the goal; there, the largest total of rewards <= 0 is minus the smallest total of their negatives.
     minimise
         Whether rewards are costs.
     accuracy
@@ -183,8 +191,8 @@ def reward_until(
     Raises
     ------
     ValueError, TypeError
-        If the mask or the rewards do not fit the process, a reward is negative, `accuracy` is not a number > 0, or a
-        positive probability of the process is below 1e-150.
+        If the mask or the rewards do not fit the process, a reward is negative though some policy may miss the goal,
+        `accuracy` is not a number > 0, or a positive probability of the process is below 1e-150.
     ArithmeticError
         If rounding keeps the bounds further apart than `accuracy`; the message says what can be had. Or if policies
         leave some states so rarely that ten million sweeps are not enough.
@@ -197,20 +205,20 @@ def reward_until(
     --------
     A fair coin is thrown, at a cost of 1 each time, until it shows heads; a sure way costs 3.
 
+    >>> from rltheory.problems import SparseMDP
     >>> mdp = SparseMDP([0, 2, 3], [0, 2, 3, 4], [0, 1, 1, 1], [0.5, 0.5, 1, 1], [1, 3, 0])
     >>> cheapest = reward_until(mdp, [False, True], minimise=True)
     >>> cheapest.values.round(12), cheapest.policy
     (array([2., 0.]), array([0, 2]))
     """
     accuracy = positive(accuracy, "accuracy")
-    graph = _Graph.of(mdp)
+    graph = _graph(mdp)
     wanted = _state_mask(goal, mdp.states, "goal")
     earned = mdp.rewards if rewards is None else float_array(rewards, "rewards", ndim=1)
     if earned.size != mdp.choices:
         raise ValueError(f"rewards has {earned.size} entries for {mdp.choices} choices; give one for each")
     if (earned < 0).any():
-        (choice,) = first_index(earned < 0)
-        raise ValueError(f"rewards[{choice}] is {earned[choice]}; a total until the goal needs rewards >= 0")
+        return _signed_total(mdp, wanted, earned, accuracy, minimise=minimise)
     open_choices = ~wanted[graph.state_of_choice]
     policy = graph.first_choice[:-1].copy()
     if minimise:
@@ -231,143 +239,58 @@ def reward_until(
     live = finite & ~free
     open_choices &= live[graph.state_of_choice]
     # Only the smallest total leaves end components here, and they need merging where staying costs nothing.
-    merged = graph.inside_end_components(open_choices & (earned == 0))
+    merged, _ = graph.end_components(open_choices & (earned == 0))
     quotient = _Quotient.of(graph, earned, live, free, open_choices, merged)
     lower, upper = quotient.bounds(unknown=np.inf, done=0.0, rest=np.inf)
     return quotient.solve(graph, lower, upper, policy, accuracy, minimise=minimise)
 
 
-class _Graph(NamedTuple):
-    """Which choice can lead where: the entries of positive probability, and the same backwards."""
+def _signed_total(mdp: MDP, goal: Mask, rewards: Vector, accuracy: float, *, minimise: bool) -> GoalValues:
+    r"""Totals of rewards of any sign, where every policy reaches the goal surely.
 
-    first_choice: Indices  # (S + 1,)
-    state_of_choice: Indices  # (C,)
-    first_entry: Indices  # (C + 1,)
-    choice_of_entry: Indices  # (E,)
-    successors: Indices  # (E,)
-    probabilities: Vector  # (E,), > 0
-    first_predecessor: Indices  # (S + 1,)
-    predecessors: Indices  # (E,), choices that can lead to a state
-
-    @classmethod
-    def of(cls, mdp: MDP) -> "_Graph":
-        sparse = SparseMDP.from_tabular(mdp) if isinstance(mdp, TabularMDP) else mdp
-        assert isinstance(sparse, SparseMDP)
-        arrays = sparse.arrays
-        possible = arrays.probabilities > 0
-        tiny = possible & (arrays.probabilities < SMALLEST_PROBABILITY)
-        sizes = _sizes(arrays.first_entry)
-        choice_of_entry = np.repeat(np.arange(mdp.choices), sizes)
-        if tiny.any():
-            (entry,) = first_index(tiny)
-            raise ValueError(
-                f"choice {choice_of_entry[entry]} has a probability of {arrays.probabilities[entry]}; "
-                f"positive ones must be at least {SMALLEST_PROBABILITY:g} here"
-            )
-        choice_of_entry = choice_of_entry[possible]
-        return cls.from_entries(
-            mdp.first_choice,
-            choice_of_entry,
-            arrays.successors[possible].astype(np.int64),
-            arrays.probabilities[possible],
-            mdp.states,
+    Numbers w with :math:`w \ge 1 + P_c w` for all choices c make a potential :math:`\phi = 2 \max_c(-r_c)\, w`. The
+    rewards :math:`r_c + \phi - P_c \phi` are positive, and the total of every policy with them is larger by
+    :math:`\phi`.
+    """
+    steps = reward_until(mdp, goal, rewards=np.ones(mdp.choices), accuracy=ANY_WIDTH).upper
+    if np.isinf(steps).any():
+        (choice,), (state,) = first_index(rewards < 0), first_index(np.isinf(steps))
+        raise ValueError(
+            f"rewards[{choice}] is {rewards[choice]}, and from state {state} some policy may miss the goal; "
+            "a total then needs rewards >= 0"
         )
+    potential = -2 * float(rewards.min()) * steps
+    laws, terms = normalised(mdp.transition_matrix), largest_support(mdp.transition_matrix)
+    raised = rewards + potential[mdp.state_of_choice] - laws @ potential
+    raised = np.where(goal[mdp.state_of_choice], 0.0, np.maximum(raised, 0.0))
+    found = reward_until(mdp, goal, rewards=raised, minimise=minimise, accuracy=accuracy / 2)
+    error = evaluation_rounding(terms, potential, rewards) * steps
+    error += 4 * UNIT_ROUNDOFF * (found.upper + potential)
+    lower, upper = found.lower - potential - error, found.upper - potential + error
+    lower[goal] = upper[goal] = 0.0
+    width = _width(lower, upper)
+    if width > accuracy:
+        raise _too_wide(width)
+    return GoalValues(frozen(lower), frozen(upper), found.policy, found.sweeps)
 
-    @classmethod
-    def from_entries(
-        cls, first_choice: Indices, choice_of_entry: Indices, successors: Indices, probabilities: Vector, states: int
-    ) -> "_Graph":
-        choices = int(first_choice[-1])
-        backwards = np.argsort(successors, kind="stable")
-        return cls(
-            first_choice,
-            np.repeat(np.arange(first_choice.size - 1), _sizes(first_choice)),
-            np.searchsorted(choice_of_entry, np.arange(choices + 1)),
-            choice_of_entry,
-            successors,
-            probabilities,
-            np.searchsorted(successors[backwards], np.arange(states + 1)),
-            choice_of_entry[backwards],
+
+def _too_wide(width: float) -> ArithmeticError:
+    return ArithmeticError(
+        f"rounding keeps the bounds {width:.3g} apart; ask for an accuracy of {1.01 * width:.2g} or coarser"
+    )
+
+
+def _graph(mdp: MDP) -> Graph:
+    """The graph of a process whose positive probabilities can be multiplied without underflow."""
+    graph = Graph.of(mdp)
+    tiny = graph.probabilities < SMALLEST_PROBABILITY
+    if tiny.any():
+        (entry,) = first_index(tiny)
+        raise ValueError(
+            f"choice {graph.choice_of_entry[entry]} has a probability of {graph.probabilities[entry]}; "
+            f"positive ones must be at least {SMALLEST_PROBABILITY:g} here"
         )
-
-    def stays_in(self, states: Mask) -> Mask:
-        """Which choices lead to nothing but these states, shape (C,)."""
-        return _all_of(states[self.successors], self.first_entry)
-
-    def attractor(self, target: Mask, usable: Mask, *, every: bool = False) -> tuple[Mask, Indices]:
-        """States from which some choices, or every one, lead to the target with positive probability, and how.
-
-        A state joins the target when one of its choices is usable and can lead into it, or all of them are and can.
-        The choice that made it join is returned with it, -1 for other states.
-        """
-        joined, through = target.copy(), np.full(target.size, -1)
-        missing = _sizes(self.first_choice) if every else np.ones(target.size, dtype=np.int64)
-        queue = np.empty(target.size, dtype=np.int64)
-        _attract(
-            self.state_of_choice, self.first_predecessor, self.predecessors, ~usable, missing, joined, through, queue
-        )
-        return joined, through
-
-    def sure_attractor(self, target: Mask, usable: Mask) -> tuple[Mask, Indices]:
-        """States from which some policy reaches the target with probability 1, and the choices of one."""
-        sure = np.ones_like(target)
-        while True:
-            joined, through = self.attractor(target, usable & self.stays_in(sure))
-            if (joined == sure).all():
-                return sure, through
-            sure = joined
-
-    def strong_components(self, usable: Mask) -> Indices:
-        """Label of the strongly connected component of each state, along usable choices, successors first."""
-        used = usable[self.choice_of_entry]
-        return _strong_components(
-            self.state_of_choice[self.choice_of_entry[used]], self.successors[used], self.first_choice.size - 1
-        )
-
-    def inside_end_components(self, usable: Mask) -> Mask:
-        """Which choices lie inside the maximal end components of the usable choices, shape (C,)."""
-        while True:
-            label = self.strong_components(usable)
-            same = label[self.state_of_choice[self.choice_of_entry]] == label[self.successors]
-            inside = usable & _all_of(same, self.first_entry)
-            if (inside == usable).all():
-                return usable
-            usable = inside
-
-
-@kernel
-def _attract(
-    state_of_choice: Indices,
-    first_predecessor: Indices,
-    predecessors: Indices,
-    spent: Mask,
-    missing: Indices,
-    joined: Mask,
-    through: Indices,
-    queue: Indices,
-) -> None:
-    """Breadth-first search backwards; a state joins when no choice is missing. Each choice counts once."""
-    end = 0
-    for state in range(joined.size):
-        if joined[state]:
-            queue[end] = state
-            end += 1
-    start = 0
-    while start < end:
-        reached = queue[start]
-        start += 1
-        for place in range(first_predecessor[reached], first_predecessor[reached + 1]):
-            choice = predecessors[place]
-            state = state_of_choice[choice]
-            if spent[choice] or joined[state]:
-                continue
-            spent[choice] = True
-            missing[state] -= 1
-            if missing[state] == 0:
-                joined[state] = True
-                through[state] = choice
-                queue[end] = state
-                end += 1
+    return graph
 
 
 class _Arrays(NamedTuple):
@@ -396,7 +319,7 @@ class _Quotient:
     merged: Mask  # (C,), choices inside merged end components
 
     @classmethod
-    def of(cls, graph: _Graph, rewards: Vector, live: Mask, done: Mask, usable: Mask, merged: Mask) -> "_Quotient":
+    def of(cls, graph: Graph, rewards: Vector, live: Mask, done: Mask, usable: Mask, merged: Mask) -> "_Quotient":
         states = live.size
         # Merge: states joined by the choices inside an end component have one label.
         label = graph.strong_components(merged)
@@ -406,11 +329,11 @@ class _Quotient:
         node_of_state[done] = nodes.size
         own = node_of_state[graph.state_of_choice[graph.choice_of_entry]]
         target = node_of_state[graph.successors]
-        leaves = usable & ~_all_of(own == target, graph.first_entry)
+        leaves = usable & ~graph.every_entry(own == target)
 
         # Order: successors first.
         between = leaves[graph.choice_of_entry] & (target < nodes.size)
-        component = _strong_components(own[between], target[between], nodes.size)
+        component = strong_components(own[between], target[between], nodes.size)
         position = np.empty(nodes.size + 2, dtype=np.int64)
         position[np.argsort(component, kind="stable")] = np.arange(nodes.size)
         position[-2:] = nodes.size, nodes.size + 1
@@ -421,7 +344,7 @@ class _Quotient:
         original = np.flatnonzero(leaves)
         original = original[np.argsort(node_of_state[graph.state_of_choice[original]], kind="stable")]
         node_of_choice = node_of_state[graph.state_of_choice[original]]
-        sizes = _sizes(graph.first_entry)
+        sizes = np.diff(graph.first_entry)
         total = np.add.reduceat(graph.probabilities, graph.first_entry[:-1])
         outward = np.where(own == target, 0.0, graph.probabilities)
         away = np.add.reduceat(outward, graph.first_entry[:-1])[original]
@@ -447,23 +370,36 @@ class _Quotient:
         return lower, upper
 
     def solve(
-        self, graph: _Graph, lower: Vector, upper: Vector, policy: Indices, accuracy: float, *, minimise: bool
+        self, graph: Graph, lower: Vector, upper: Vector, policy: Indices, accuracy: float, *, minimise: bool
     ) -> GoalValues:
         """Narrow the bounds, and bring them and the policy back to the states of the process."""
         chosen = self.arrays.rows.first_choice[:-1].copy()
         steps = np.zeros(self.nodes + 2)
+        components = self.first_node.size - 1
+        # Widths pass from successors to their predecessors. Each component may be a little wider than the ones before,
+        # or it would come close to its target for ever.
+        targets = accuracy * (0.5 + 0.5 * np.arange(1, components + 1) / components) if components else np.zeros(0)
+
+        def iterate(component: int, end: int, limit: int) -> tuple[int, int]:
+            return _solve(
+                self.arrays, self.first_node, lower, upper, chosen, steps, targets[:end], component, limit, minimise
+            )
+
         with sign_of_life(f"interval iteration over {self.nodes} unknown values"):
-            sweeps, enough = _solve(self.arrays, self.first_node, lower, upper, chosen, steps, accuracy, minimise)
+            component, sweeps = iterate(0, components, PATIENCE)
+            while component < components:
+                self._guess(component, lower, upper, chosen, accuracy, minimise=minimise)
+                reached, more = iterate(component, component + 1, MOST_SWEEPS)
+                if reached == component:
+                    raise ArithmeticError(
+                        f"after {MOST_SWEEPS} sweeps through a component of states that is hardly ever left, the "
+                        f"bounds are still {_width(lower, upper):.3g} apart"
+                    )
+                component, further = iterate(reached, components, PATIENCE)
+                sweeps += more + further
         width = _width(lower, upper)
-        if not enough:
-            raise ArithmeticError(
-                f"after {MOST_SWEEPS} sweeps through a component of states that is hardly ever left, the bounds are "
-                f"still {width:.3g} apart"
-            )
         if width > accuracy:
-            raise ArithmeticError(
-                f"rounding keeps the bounds {width:.3g} apart; ask for an accuracy of {1.01 * width:.2g} or coarser"
-            )
+            raise _too_wide(width)
         choices = self.original[chosen]
         exits = np.zeros(policy.size, dtype=bool)
         exits[graph.state_of_choice[choices]] = True
@@ -471,6 +407,72 @@ class _Quotient:
         policy[graph.state_of_choice[choices]] = choices
         policy.setflags(write=False)
         return GoalValues(frozen(lower[self.node_of_state]), frozen(upper[self.node_of_state]), policy, sweeps)
+
+    def _guess(
+        self, component: int, lower: Vector, upper: Vector, chosen: Indices, accuracy: float, *, minimise: bool
+    ) -> None:
+        r"""Narrow the bounds of a component by policy iteration, which is trusted no further than it proves itself.
+
+        With values v of an optimal policy, and w the longest expected steps along choices that are nearly optimal,
+        :math:`v - \eta w` and :math:`v + \eta w` are bounds if an evaluation, rounded down or up, confirms them.
+        """
+        from scipy.sparse import csr_array
+
+        start, stop = self.first_node[component], self.first_node[component + 1]
+        if stop - start > MOST_SOLVED:
+            return
+        rows, lowest, highest = self.arrays
+        first, end = rows.first_choice[start], rows.first_choice[stop]
+        pointers = rows.first_entry[first : end + 1].astype(np.int64)
+        entries = slice(pointers[0], pointers[-1])
+        parts = rows.probabilities[entries], rows.successors[entries].astype(np.int64), pointers - pointers[0]
+        weights, rewards = csr_array(parts, shape=(end - first, self.nodes + 2)), rows.rewards[first:end]
+        owner = np.repeat(np.arange(start, stop), np.diff(rows.first_choice[start : stop + 1]))
+        starts, sign = first_of_each(owner), -1 if minimise else 1
+        policy = chosen[start:stop] - first
+        for bounds, scale, side in ((lower, lowest[first:end], -1), (upper, highest[first:end], 1)):
+            laws = weights.multiply(scale[:, None]).tocsr()
+            try:
+                values, policy = _best_values(laws, rewards * scale, owner, policy, bounds, sign)
+                gains = sign * (rewards * scale + laws @ values)
+                near = gains >= gains[policy][owner - start] - accuracy
+                along = np.isin(np.arange(owner.size), policy)[near]
+                times = best_steps(laws[near], owner[near], along, largest_support(laws), sign=1)[0].upper
+            except ArithmeticError:
+                return
+            margin = UNIT_ROUNDOFF * float(np.abs(values[start:stop]).max())
+            while 0 < margin * times.max() <= accuracy:
+                moved, candidate = (values + side * margin * times)[start:stop], bounds.copy()
+                narrow = np.maximum if side < 0 else np.minimum
+                candidate[start:stop] = narrow(moved, bounds[start:stop])
+                confirmed = np.maximum(rewards + weights @ candidate + side * UNDERFLOW, 0.0) * scale
+                best = greedy(sign * confirmed, starts)
+                if (side * (candidate[start:stop] - confirmed[best]) >= 0).all():
+                    bounds[start:stop] = candidate[start:stop]
+                    if side != sign:
+                        chosen[start:stop] = first + best
+                    break
+                margin *= 2
+
+
+def _best_values(
+    laws: "csr_array", rewards: Vector, owner: Indices, policy: Indices, known: Vector, sign: int
+) -> tuple[Vector, Indices]:
+    """Values of a component's best policy by policy iteration, with those of other nodes known; and its choices."""
+    starts, terms = first_of_each(owner), largest_support(laws)
+    nodes = owner[starts]
+    values = known.copy()
+    values[nodes] = 0.0
+    outside = rewards + laws @ values
+    seen = set()
+    while policy.tobytes() not in seen:
+        seen.add(policy.tobytes())
+        values[nodes] = expected_steps(laws[policy], nodes, terms).solve(outside[policy], False)
+        gains = sign * (rewards + laws @ values)
+        best = greedy(gains, starts)
+        better = gains[best] > gains[policy] + 4 * terms * UNIT_ROUNDOFF * np.abs(gains).max()
+        policy = np.where(better, best, policy)
+    return values, policy
 
 
 @reordering_kernel
@@ -487,7 +489,7 @@ def _steps_to_come(arrays: _Arrays, node: int, chosen: Indices, steps: Vector, m
 
 @reordering_kernel
 def _start_from_above(
-    arrays: _Arrays, start: int, stop: int, upper: Vector, chosen: Indices, steps: Vector, minimise: bool
+    arrays: _Arrays, start: int, stop: int, upper: Vector, chosen: Indices, steps: Vector, limit: int, minimise: bool
 ) -> bool:
     r"""Set the upper bounds of a component to numbers that no choice can raise, or the chosen ones when minimising.
 
@@ -498,7 +500,7 @@ def _start_from_above(
     """
     slack = 0.0
     sweeps = 0
-    while slack < 0.25 and sweeps < MOST_SWEEPS:
+    while slack < 0.25 and sweeps < limit:
         for node in range(start, stop):
             steps[node] = 1.0 + _steps_to_come(arrays, node, chosen, steps, minimise)
         slack = np.inf
@@ -565,53 +567,32 @@ def _solve(
     upper: Vector,
     chosen: Indices,
     steps: Vector,
-    accuracy: float,
+    targets: Vector,
+    component: int,
+    limit: int,
     minimise: bool,
-) -> tuple[int, bool]:
-    """Solve component after component; return the number of sweeps, and whether they were enough.
-
-    Widths pass from successors to their predecessors. Each component may be a little wider than the ones before,
-    or it would come close to its target for ever.
-    """
-    components = first_node.size - 1
+) -> tuple[int, int]:
+    """Solve component after component; return the one for which `limit` sweeps were too few, and the sweeps in all."""
     sweeps = 0
-    for component in range(components):
+    while component < targets.size:
         start, stop = first_node[component], first_node[component + 1]
         if stop == start + 1:
             # Loops are resolved: one evaluation is the value.
             _sweep(arrays, start, stop, False, lower, upper, chosen, minimise)
+            component += 1
             continue
-        if upper[start] == np.inf and not _start_from_above(arrays, start, stop, upper, chosen, steps, minimise):
-            return sweeps, False
-        target = accuracy * (0.5 + 0.5 * (component + 1) / components)
+        if upper[start] == np.inf and not _start_from_above(arrays, start, stop, upper, chosen, steps, limit, minimise):
+            return component, sweeps
         width, moved = np.inf, True
         before = sweeps
-        while moved and width > target:
-            if sweeps - before == MOST_SWEEPS:
-                return sweeps, False
+        while moved and width > targets[component]:
+            if sweeps - before == limit:
+                return component, sweeps
             # Values spread along the order of nodes in one sweep, against it in the next.
             width, moved = _sweep(arrays, start, stop, sweeps % 2 == 1, lower, upper, chosen, minimise)
             sweeps += 1
-    return sweeps, True
-
-
-def _strong_components(tails: Indices, heads: Indices, nodes: int) -> Indices:
-    """Label of the strongly connected component of each node; an edge leads to the same label or a smaller one.
-
-    SciPy numbers components in the order in which Pearce's algorithm completes them, which is successors first. It does
-    not promise that. Were it to change, bounds would remain bounds, but not as narrow as asked, which is noticed.
-    """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    edges = coo_array((np.ones(tails.size), (tails, heads)), shape=(nodes, nodes)).tocsr()
-    label: Indices = connected_components(edges, directed=True, connection="strong")[1].astype(np.int64)
-    return label
-
-
-def _all_of(entries: Mask, first_entry: Indices) -> Mask:
-    """Whether all entries of each choice are true; each choice has an entry."""
-    return np.logical_and.reduceat(entries, first_entry[:-1])
+        component += 1
+    return component, sweeps
 
 
 def _ranges(starts: Indices, sizes: Indices) -> Indices:
@@ -619,12 +600,6 @@ def _ranges(starts: Indices, sizes: Indices) -> Indices:
     before = np.cumsum(sizes) - sizes
     indices: Indices = np.arange(sizes.sum()) + np.repeat(starts - before, sizes)
     return indices
-
-
-def _sizes(pointers: Indices | NDArray[np.uint64]) -> Indices:
-    """Lengths of the ranges between pointers."""
-    signed = pointers.astype(np.int64)
-    return signed[1:] - signed[:-1]
 
 
 def _adopt(policy: Indices, choices: Indices) -> None:

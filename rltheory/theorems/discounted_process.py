@@ -17,7 +17,7 @@ from rltheory.theory import BY_CONSTRUCTION
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-Hypotheses: TypeAlias = dict[str, Callable[[Any], bool] | str]
+Hypotheses: TypeAlias = dict[str, Callable[[Any], bool | str] | str]
 
 PROCESS: Hypotheses = {
     "finitely many states, and finitely many actions in each": BY_CONSTRUCTION,

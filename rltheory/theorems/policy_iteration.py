@@ -356,7 +356,7 @@ SURVIVAL = Theorem(
     title="The worst choice of a policy is soon given up for ever",
     paper=Paper("scherrer2013", "the proof for Howard's policy iteration; constant improved here"),
     standing=Standing.DERIVED,
-    statement=r"\pi_j(s_k) = \pi_k(s_k) \implies j - k \le \max \{ i : \gamma^i \ge 1 - \gamma \}, \qquad s_k \in \arg\max_s \bigl( V^* - T_{\pi_k} V^* \bigr)(s)",
+    statement=r"\pi_j(s_k) = \pi_k(s_k) \implies j - k \le \max \{ i : \gamma^i \ge 1 - \gamma \}, \qquad s_k \in \mathrm{arg\,max}_s \bigl( V^* - T_{\pi_k} V^* \bigr)(s)",
     symbols="$\\pi_k$: the policies, not optimal; $V^*$: the optimal values; $T_\\pi$: the operator of a policy; measured is the largest $j - k$",
     kind=EveryStep(rounding=lambda s: 0.0),
     hypotheses=EXACT,

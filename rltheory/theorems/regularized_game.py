@@ -19,7 +19,7 @@ from rltheory.theory.judge import RELATIVE_ROUNDING
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-Hypotheses: TypeAlias = dict[str, Callable[[Any], bool] | str]
+Hypotheses: TypeAlias = dict[str, Callable[[Any], bool | str] | str]
 
 GAME: Hypotheses = {
     "$P + P^\\top = 1$ with entries in $[0, 1]$": BY_CONSTRUCTION,

@@ -311,7 +311,7 @@ CERTIFICATE = Theorem(
     title="The range of a change encloses the optimal values",
     paper=Paper("macqueen1966", "the bounds on the optimal values"),
     standing=Standing.DERIVED,
-    statement=r"\Bigl\| V^* - T v_k - \frac{\gamma}{1 - \gamma}\, \frac{a_k + b_k}{2} \Bigr\| \le \frac{\gamma}{1 - \gamma}\, \frac{b_k - a_k}{2}, \qquad a_k \le T v_k - v_k \le b_k",
+    statement=r"\| V^* - T v_k - \frac{\gamma}{1 - \gamma}\, \frac{a_k + b_k}{2} \| \le \frac{\gamma}{1 - \gamma}\, \frac{b_k - a_k}{2}, \qquad a_k \le T v_k - v_k \le b_k",
     symbols=ITERATES + "; $a_k$, $b_k$: the least and the largest change of a state",
     kind=EveryStep(rounding=lambda s: s.rounding),
     hypotheses=EXACT,

@@ -20,7 +20,7 @@ import numpy as np
 
 from rltheory.arrays import SUM_TOLERANCE, Array, Vector, count, positive
 from rltheory.problems import MDP, PreferenceGame
-from rltheory.problems.mdp import DenseArrays
+from rltheory.problems.mdp import DenseArrays, DeterministicArrays, SparseArrays
 from rltheory.simplex import log_normalize
 from rltheory.simulation import stream
 from rltheory.theory.claims import Scope, Status
@@ -326,7 +326,10 @@ def _coordinates(value: Any, place: str = "") -> dict[str, Vector]:
     if isinstance(value, PreferenceGame):
         return {place: value.payoff[np.triu_indices(value.n, 1)]} if value.n > 1 else {}
     if isinstance(value, MDP):
-        return {f"{place}.rewards": value.rewards, f"{place}.laws": np.log(_probabilities(value))}
+        rewards = {f"{place}.rewards": value.rewards}
+        if isinstance(value.arrays, DeterministicArrays):
+            return rewards
+        return rewards | {f"{place}.laws": np.log(_probabilities(value.arrays))}
     if is_dataclass(value) or isinstance(value, tuple):
         inside = (_coordinates(part, f"{place}.{name}") for name, part in _parts(value).items())
         return {name: values for found in inside for name, values in found.items()}
@@ -371,9 +374,8 @@ def _rebuilt(value: Any, at: Vector) -> Any:
     return np.exp(log_normalize(np.maximum(at, LEAST_LOGARITHM)))
 
 
-def _probabilities(mdp: MDP) -> Vector:
+def _probabilities(arrays: DenseArrays | SparseArrays) -> Vector:
     """The positive probabilities of the laws, choice by choice."""
-    arrays = mdp.arrays
     found: Vector = (
         arrays.transitions[arrays.transitions > 0] if isinstance(arrays, DenseArrays) else arrays.probabilities
     )

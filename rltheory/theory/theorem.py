@@ -80,7 +80,8 @@ class Theorem(Generic[S]):
         Whether the constants are the paper's, derived here, recalled, or merely claimed. Of a statement whose constants
         are recalled only the rate is judged.
     hypotheses
-        For each hypothesis, as text with inline ``$...$``, a test of the setting, or `BY_CONSTRUCTION`.
+        For each hypothesis, as text with inline ``$...$``, a test of the setting, or `BY_CONSTRUCTION`. The test
+        returns True or False, or, in place of False, a text that says where the setting fails.
     controls
         Wrong runs, by name; each must be refuted in some default setting.
     since
@@ -113,7 +114,7 @@ class Theorem(Generic[S]):
     symbols: str = ""
     paper: Paper | None = None
     standing: Standing = Standing.CLAIMED
-    hypotheses: Mapping[str, Callable[[S], bool] | str] = field(default_factory=dict)
+    hypotheses: Mapping[str, Callable[[S], bool | str] | str] = field(default_factory=dict)
     controls: Mapping[str, Callable[[S, np.random.Generator], Trace]] = field(default_factory=dict)
     since: int = 0
     rate: Rate | None = None
@@ -169,12 +170,16 @@ class Theorem(Generic[S]):
         )
 
     def failed_hypothesis(self, setting: Any) -> str | None:
-        """Text of the first hypothesis that the setting violates, or None."""
+        """Text of the first hypothesis that the setting violates, with the place if the test tells it, or None."""
         for text, test in self.hypotheses.items():
             if callable(test):
                 fulfilled = test(setting)
+                if isinstance(fulfilled, str):
+                    return f"{text} ({fulfilled})"
                 if not isinstance(fulfilled, (bool, np.bool_)):
-                    raise TypeError(f"the hypothesis {text} returned {fulfilled!r}; it must return True or False")
+                    raise TypeError(
+                        f"the hypothesis {text} returned {fulfilled!r}; it must return True, False, or why it fails"
+                    )
                 if not fulfilled:
                     return text
         return None
