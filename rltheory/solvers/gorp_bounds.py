@@ -123,7 +123,7 @@ class _Process:
         if self.published:
             return 0.0
         largest = max(float(np.abs(table).max()) for table in (self.optimal, self.worst))
-        return 4 * (self.successors.shape[1] + 6) * (self.horizon + 1) * UNIT_ROUNDOFF * largest
+        return 4 * int(self.successors.shape[1] + 6) * (self.horizon + 1) * UNIT_ROUNDOFF * largest
 
 
 def _values(successors: Indices, rewards: Matrix, horizon: int, policy: Array | None) -> tuple[Matrix, Matrix, Matrix]:

@@ -306,7 +306,8 @@ def _binomial_window(m: int, p: float, cumulative: Vector) -> int:
 def _cdf(cumulative: Vector, low: int, x: int) -> float:
     if x < low:
         return 0.0
-    return cumulative[min(x - low, cumulative.size - 1)]
+    reached: float = cumulative[min(x - low, cumulative.size - 1)]
+    return reached
 
 
 @kernel
