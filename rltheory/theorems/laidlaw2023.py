@@ -528,8 +528,8 @@ RANGES = Theorem(
     title="GORP needs no more episodes than the ranges of its sequences ask for",
     paper=Paper(PAPER, "Theorem 5.4, sharpened"),
     standing=Standing.DERIVED,
-    statement=r"\frac{m}{\log (H A^k / p_m)} \le \max_{s} \frac{8}{\Delta(s)^2} \max\Bigl\{ (q - w)(o - w),"
-    r" \max_j \bigl( (q_j - w_j)(o_j - q_j) + (o_j - q_j) \tfrac{\Delta(s)}{6} \bigr) \Bigr\}",
+    statement=r"\frac{m}{\log (H A^k / p_m)} \le \max_{s} \frac{8}{\Delta(s)^2} \max \{ (q - w)(o - w),"
+    r" \max_j \bigl( (q_j - w_j)(o_j - q_j) + (o_j - q_j) \tfrac{\Delta(s)}{6} \bigr) \}",
     symbols=SYMBOLS
     + GAP
     + "; $q, w, o$: the mean, least and largest return of the best sequence from s, and $q_j, w_j, o_j$ "
@@ -588,8 +588,8 @@ LUCKY = Theorem(
     title="The published formula for the effective horizon can ask for too few episodes",
     paper=Paper(PAPER, "the formula by which the authors' software bounds the effective horizon"),
     standing=Standing.DERIVED,
-    statement=r"\exists: \quad m = \Bigl\lceil \max_{s} \frac{16\, \max_j (q_j - w_j)(o_j - w_j)}{\Delta(s)^2} \log (2 H A^k)"
-    r" \Bigr\rceil, \qquad p_m > \tfrac12",
+    statement=r"\exists: \quad m = \lceil \max_{s} \frac{16\, \max_j (q_j - w_j)(o_j - w_j)}{\Delta(s)^2} \log (2 H A^k)"
+    r" \rceil, \qquad p_m > \tfrac12",
     symbols=SYMBOLS + GAP + "; $q_j, w_j, o_j$: the mean, least and largest return of the sequences from s",
     kind=Existence(),
     hypotheses=PLANNING | {"$r \\ge 0$": lambda s: bool((s.rewards >= 0).all())},
@@ -627,7 +627,7 @@ COVERAGE = Theorem(
     title="Random play covers all choices in the logarithm of their number over the least chance",
     paper=Paper(PAPER, "the covering length"),
     standing=Standing.DERIVED,
-    statement=r"\mathbb{P}\Bigl(L \le \Bigl\lceil \frac{\log (2 n)}{p_{\min}} \Bigr\rceil\Bigr) \ge \frac12",
+    statement=r"\mathbb{P}\Bigl(L \le \lceil \frac{\log (2 n)}{p_{\min}} \rceil\Bigr) \ge \frac12",
     symbols="$L$: episodes of random play until each of n reachable choices has been made; $p_{\\min}$: the least probability "
     "that an episode makes a choice",
     kind=WithProbability(rounding=lambda s: 1e-9, delta=lambda s: 1 / 2),
