@@ -55,6 +55,7 @@ from rltheory.instances.recorded import (
 from rltheory.instances.smoothing import (
     dead_end_or_options,
     forgetful_mixture,
+    fork,
     opposed_bandit,
     prompt_tree,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "dead_end_or_options",
     "efron_dice",
     "forgetful_mixture",
+    "fork",
     "garnet",
     "grid_cells",
     "grid_world",

@@ -6,7 +6,34 @@ from numpy.typing import ArrayLike
 from rltheory.arrays import count, float_array, not_negative, positive
 from rltheory.problems import RewardMixture, SparseMDP, TabularMDP
 
-__all__ = ["dead_end_or_options", "forgetful_mixture", "opposed_bandit", "prompt_tree"]
+__all__ = ["dead_end_or_options", "forgetful_mixture", "fork", "opposed_bandit", "prompt_tree"]
+
+
+def fork(rewards: ArrayLike = (0.0, 0.0)) -> TabularMDP:
+    """Process of :cite:`xu2025` whose first decision is for ever: action i leads to an absorbing state that pays.
+
+    The first state, which is the start, pays nothing, and the absorbing state i pays ``rewards[i]`` at each stage. At a
+    discount g the gap between the actions is g / (1 - g) times that between the rewards.
+
+    Examples
+    --------
+    >>> fork([1, 2]).rewards
+    array([0., 0., 1., 2.])
+    """
+    pays = float_array(rewards, "rewards", ndim=1)
+    n = pays.size
+    if n == 0:
+        raise ValueError("rewards is empty; a fork has one branch at least")
+    transitions = np.zeros((n + 1, n, n + 1))
+    transitions[0] = np.eye(n, n + 1, k=1)
+    transitions[np.arange(1, n + 1), 0, np.arange(1, n + 1)] = 1
+    allowed = np.zeros((n + 1, n), dtype=bool)
+    allowed[0] = allowed[:, 0] = True
+    table = np.zeros((n + 1, n))
+    table[1:, 0] = pays
+    return TabularMDP(
+        transitions, table, allowed=allowed, initial=np.eye(n + 1)[0], title=f"fork of {n} absorbing states"
+    )
 
 
 def dead_end_or_options(actions: int, pay: float = 0.0) -> TabularMDP:

@@ -381,7 +381,7 @@ def gorp_bounds(
 
     >>> (bound,) = gorp_bounds([[0, 1], [0, 2], [2, 2]], [[0, 0], [0, 1], [0, 0]], 2)
     >>> bound.episodes, bound.sample_complexity, round(bound.effective_horizon, 3)
-    (3, 24, Decimal('2.585'))
+    (2, 16, Decimal('2.000'))
     """
     lengths = [count(k, f"ks[{place}]", at_least=1) for place, k in enumerate(ks)]
     process = _process(successors, rewards, horizon, policy, published)
@@ -430,7 +430,7 @@ def gorp_failure_bounds(
 
     >>> table = [[0, 1], [0, 2], [2, 2]], [[0, 0], [0, 1], [0, 0]], 2
     >>> gorp_failure_bounds(*table, 1, [1, 2, 3]).round(4)
-    array([0.5 , 0.25, 0.125])
+    array([0.5  , 0.25 , 0.125])
     """
     length = count(k, "k", at_least=1)
     numbers = [count(m, f"episodes[{place}]", at_least=1) for place, m in enumerate(episodes)]
