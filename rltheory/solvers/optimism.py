@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rltheory.arrays import UNIT_ROUNDOFF, Matrix, Vector, count, float_array, frozen, positive
+from rltheory.arrays import Matrix, Vector, float_array, frozen, positive
 from rltheory.jit import kernel, reordering_kernel
 from rltheory.problems.mdp import Indices
 
@@ -29,7 +29,8 @@ FORMS = {"bonus": BONUS, "l1": DISTANCE, "box": BOX, "kl": DIVERGENCE}
 MOVE = 0.9  # share of a backup in an iteration; the rest stays, so that no periodic process makes it oscillate
 MOST_SWEEPS = 1_000_000
 MOST_NEWTON_STEPS = 100
-LEAST_LOGARITHM = -700.0
+LEAST_LOGARITHM = -300.0
+NEGLIGIBLE = 1e-100  # probabilities below count as 0: their squares, and those of distances to poles, would underflow
 
 
 class _Sets(NamedTuple):
@@ -199,7 +200,7 @@ def _within_divergence(law: Vector, radius: float, values: Vector, order: Indice
     :math:`1 - e^{f(\max u) - r}` goes to a best state outside the support.
     """
     place = 0
-    while law[order[place]] <= 0.0:
+    while law[order[place]] <= NEGLIGIBLE:
         place += 1
     top, best = order[0], order[place]
     if radius == np.inf:
@@ -246,7 +247,7 @@ def _dual_sums(law: Vector, values: Vector, best: float, distance: float) -> tup
     """Means of log(x), 1 / x and 1 / x^2, where x is the distance of the values to a point beyond the best."""
     logs, inverses, squares = 0.0, 0.0, 0.0
     for s in range(law.size):
-        if law[s] > 0.0:
+        if law[s] > NEGLIGIBLE:
             x = distance + (best - values[s])
             logs += law[s] * np.log(x)
             inverses += law[s] / x
@@ -321,25 +322,33 @@ def _iterate(
 
 
 @kernel
-def _is_attained(
-    sets: _Sets, span: float, gain: float, values: Vector, spare: Vector, order: Indices, policy: Indices
-) -> bool:
-    """Whether some u in [0, H]^S has u + J <= L u: descend from H to the largest one, if there is one."""
+def _shortfall(
+    sets: _Sets,
+    span: float,
+    gain: float,
+    accuracy: float,
+    values: Vector,
+    spare: Vector,
+    order: Indices,
+    policy: Indices,
+) -> float:
+    """Find some e <= accuracy for which a u in [0, H]^S has u + J - e <= L u; infinite if there is no u with e = 0.
+
+    Descend from H towards the largest u; a step that lowers no entry by more than e has found one.
+    """
     for s in range(values.size):
         values[s] = span
     change = np.inf
-    while change > 0.0:
+    while change > accuracy:
         _back_up(sets, np.inf, values, order, policy, spare)
         change = 0.0
         for s in range(values.size):
             lowered = min(values[s], spare[s] - gain)
             if lowered < 0.0:
-                return False
+                return np.inf
             change = max(change, values[s] - lowered)
             values[s] = lowered
-        if change <= 4.0 * UNIT_ROUNDOFF * span:
-            return True
-    return True
+    return change
 
 
 def largest_mean(law: ArrayLike, radius: ArrayLike, values: ArrayLike, form: str) -> float:
@@ -436,12 +445,12 @@ def extended_value_iteration(
     return OptimisticPlan(policy, values, low, high, sweeps)
 
 
-def optimistic_gain_by_bisection(plausible: Plausible, span: float, *, steps: int = 40) -> tuple[float, float]:
-    r"""Largest gain that is plausible with a span of at most H, by bisection on it; slow, and exact.
+def optimistic_gain_by_bisection(plausible: Plausible, span: float, *, accuracy: float = 1e-4) -> tuple[float, float]:
+    r"""Largest gain that is plausible with a span of at most H, by bisection on it: another way to the same number.
 
     A gain J is plausible if some u in :math:`[0, H]^S` has :math:`u + J \le L u`. The largest such u, if there is one,
     is the limit of :math:`u \leftarrow \min(u, L u - J)` from H on: it is feasible, and dominates all others
-    :cite:`tarski1955`.
+    :cite:`tarski1955`. Up to :math:`S H` over the accuracy iterations tell whether there is one.
 
     Parameters
     ----------
@@ -449,35 +458,36 @@ def optimistic_gain_by_bisection(plausible: Plausible, span: float, *, steps: in
         The processes.
     span
         Bound H > 0 on the span of u.
-    steps
-        Bisections, >= 1, from the range of the rewards and bonuses.
+    accuracy
+        Largest distance > 0 of the bounds.
 
     Returns
     -------
     lower, upper : float
-        The largest plausible gain lies between them.
+        The largest plausible gain lies between them, up to rounding.
 
     Raises
     ------
     ValueError, TypeError
-        If a number is out of its range.
+        If a number is not positive.
 
     Examples
     --------
     >>> sets = Plausible([0, 1, 2], [0.0, 1.0], np.eye(2)[::-1], [0.1, 0.1], "bonus")
     >>> lower, upper = optimistic_gain_by_bisection(sets, 0.2)
-    >>> round(lower, 9), round(upper, 9)
+    >>> round(lower, 3), round(upper, 3)
     (0.3, 0.3)
     """
-    span, steps = positive(span, "span"), count(steps, "steps", at_least=1)
+    span, accuracy = positive(span, "span"), positive(accuracy, "accuracy")
     arrays, states = plausible.arrays, plausible.laws.shape[1]
     room = np.empty(states), np.empty(states), np.arange(states), np.empty(states, np.int64)
     bonus = float(plausible.radii.max()) if plausible.form == "bonus" else 0.0
     low, high = float(plausible.rewards.min()), float(plausible.rewards.max()) + bonus
-    for _ in range(steps):
+    while high - low > accuracy:
         gain = (low + high) / 2
-        if _is_attained(arrays, span, gain, *room):
-            low = gain
-        else:
+        shortfall = _shortfall(arrays, span, gain, (high - low) / 4, *room)
+        if shortfall == np.inf:
             high = gain
+        else:
+            low = gain - shortfall
     return low, high
