@@ -673,7 +673,7 @@ FLATTENING = Theorem(
     name="average-reward/flattening",
     title="In one process the sum of gaps soon grows more slowly than any square root",
     paper=Paper(PAPER, "main theorem; what it does not say"),
-    standing=Standing.DERIVED,
+    standing=Standing.CLAIMED,
     statement=r"\exists:\quad \log_{10} \frac{L(T)}{L(T / 10)} < \frac14,\quad L(t) = \sum_{i \le t} \mathrm{Gap}(c_i)",
     symbols=SYMBOLS,
     kind=Existence(),

@@ -11,6 +11,7 @@ is the error of the i-th function on the past.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -107,7 +108,7 @@ SCALES = np.linspace(0.1, 1.2, 12)
 def _with_growing_bonus(s: Planning, data: list[tuple[Matrix, Vector]]) -> Trace:
     sets = [_plausible(s, *drawn, scale) for drawn, scale in zip(data, SCALES, strict=True)]
     gains = np.array([extended_value_iteration(each, span=s.span, precision=PRECISION).gain for each in sets])
-    rise = np.array([np.max(later.radii - before.radii) for before, later in zip(sets, sets[1:], strict=False)])
+    rise = np.array([np.max(later.radii - before.radii) for before, later in pairwise(sets)])
     values = {"gain": gains[:-1], "next": gains[1:], "rise": rise}
     return Trace(
         "plans with growing bonus",
@@ -356,17 +357,12 @@ class ErrorSequence:
 
 def err(s: ErrorSequence, rng: np.random.Generator) -> Trace:
     """Make the choices; record sums of errors and of those on the past."""
-    return _err(s, rng)
+    return _sums(s, *_sequence(s, rng))
 
 
 def err_again(s: ErrorSequence, rng: np.random.Generator) -> Trace:
     """Errors on the own choice never shrink, and are missing in the errors on the past."""
-    own, _ = _sequence(s, rng)
-    return _sums(s, np.full(s.horizon, s.largest), np.zeros(own.size))
-
-
-def _err(s: ErrorSequence, rng: np.random.Generator) -> Trace:
-    return _sums(s, *_sequence(s, rng))
+    return _sums(s, np.full(s.horizon, s.largest), np.zeros(s.horizon))
 
 
 def _sequence(s: ErrorSequence, rng: np.random.Generator) -> tuple[Vector, Vector]:
