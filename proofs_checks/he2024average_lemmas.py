@@ -1,7 +1,7 @@
 r"""Proofs of what the regret of LOOP rests on: planning within a span, confidence, and how often errors can recur.
 
-Notation: L and T u = min(L u, min L u + H) are the optimistic backups, P and p^ true and empirical laws, n visits, C and
-S the numbers of choices and states; E_i errs on c_i, W_i is the sum of its squares on the choices before.
+Notation: L and T u = min(L u, min L u + H) are the optimistic backups, P and p^ true and empirical laws, n visits, C
+and S the numbers of choices and states; E_i errs on c_i, W_i is the sum of its squares on the choices before.
 """
 
 from functools import cache

@@ -14,7 +14,7 @@ import numpy as np
 
 from rltheory.algorithms import Walk, kl_ucrl, loop, scal, ucrl2, ucrl2b
 from rltheory.algorithms.ucrl import confidence
-from rltheory.arrays import UNIT_ROUNDOFF, Array, Matrix, Vector, count, positive
+from rltheory.arrays import UNIT_ROUNDOFF, Array, Matrix, Times, Vector, count, positive
 from rltheory.instances import random_weakly_communicating_mdp, river_swim
 from rltheory.problems import MDP, TabularMDP
 from rltheory.problems.mdp import Indices
@@ -88,8 +88,7 @@ class Setting(AverageRewardProcess):
         count(self.horizon, "horizon", at_least=1)
         confidence(self.delta)
         positive(self.bonus, "bonus")
-        if self.learner not in LEARNERS:
-            raise ValueError(f"learner is {self.learner!r}; it must be one of {', '.join(map(repr, LEARNERS))}")
+        _known_learner(self.learner)
 
     def __str__(self) -> str:
         unknown = "" if self.known_rewards else ", unknown rewards"
@@ -112,6 +111,11 @@ class Setting(AverageRewardProcess):
         best = self.optimum
         largest = self.span + self.optimal_span + 2
         return 1000 * UNIT_ROUNDOFF * self.horizon * largest + self.horizon * float((best.upper - best.lower).max())
+
+
+def _known_learner(learner: str) -> None:
+    if learner not in LEARNERS:
+        raise ValueError(f"learner is {learner!r}; it must be one of {', '.join(map(repr, LEARNERS))}")
 
 
 def learn(s: Setting, rng: np.random.Generator) -> Trace:
@@ -536,13 +540,19 @@ class Family:
     rate: float = 0.2
     runs: int = 4
 
+    def __post_init__(self) -> None:
+        _known_learner(self.learner)
+        count(self.longest, "longest", at_least=100)
+        count(self.runs, "runs", at_least=1)
+        tuned_hidden_action(int(self.horizons[0]), self.actions, self.rate)
+
     def __str__(self) -> str:
         return f"{self.learner}: hidden action among {self.actions}, T up to {self.longest}"
 
     @property
-    def horizons(self) -> Vector:
+    def horizons(self) -> Times:
         """Horizons over two decades; rates are fitted to the second."""
-        return np.geomspace(self.longest / 100, self.longest, 11).round()
+        return np.geomspace(self.longest / 100, self.longest, 11).round().astype(np.int64)
 
     def setting(self, horizon: int) -> Setting:
         """The run for a horizon."""
@@ -555,19 +565,23 @@ def _at_optimal_span(mdp: MDP, horizon: int, learner: str = "LOOP") -> Setting:
 
 def learn_for_each_horizon(s: Family, rng: np.random.Generator) -> Trace:
     """Make the advantage as small as the horizon demands, and learn."""
-    return _for_each_horizon(s, lambda horizon: learn(s.setting(horizon), rng), s.setting)
+    return _for_each_horizon(s, [s.setting(horizon) for horizon in s.horizons.tolist()], learn, rng)
 
 
 def wander_in_one_process(s: Family, rng: np.random.Generator) -> Trace:
     """Random policies, and the process of the shortest horizon for all of them."""
     first = s.setting(int(s.horizons[0]))
-    return _for_each_horizon(s, lambda horizon: wander(replace(first, horizon=horizon), rng), lambda horizon: first)
+    return _for_each_horizon(s, [replace(first, horizon=horizon) for horizon in s.horizons.tolist()], wander, rng)
 
 
-def _for_each_horizon(s: Family, run: Callable[[int], Trace], setting: Callable[[int], Setting]) -> Trace:
-    times = s.horizons.astype(np.int64)
-    lost = [np.mean([pseudo_regret_of(setting(t), run(t))[-1] for _ in range(s.runs)]) for t in times.tolist()]
-    return Trace(f"{s.learner}, tuned process", times, {"lost": (("time",), np.array(lost))}, clock="horizon")
+def _for_each_horizon(
+    s: Family,
+    settings: list[Setting],
+    run: Callable[[Setting, np.random.Generator], Trace],
+    rng: np.random.Generator,
+) -> Trace:
+    lost = [np.mean([pseudo_regret_of(each, run(each, rng))[-1] for _ in range(s.runs)]) for each in settings]
+    return Trace(f"{s.learner}, tuned process", s.horizons, {"lost": (("time",), np.array(lost))}, clock="horizon")
 
 
 def _rate_theorem(
