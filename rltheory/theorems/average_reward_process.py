@@ -96,7 +96,7 @@ def processes() -> Iterator[tuple[MDP, int]]:
         return stream(0, "average reward", name)
 
     yield river_swim(4), 100_000
-    yield river_swim(6), 30_000
+    yield river_swim(6), 10_000
     yield random_ergodic_mdp(rng("ergodic"), 5, 3), 3000
     yield random_weakly_communicating_mdp(rng("weakly communicating"), 6, 2), 3000
     yield tuned_hidden_action(3000), 3000

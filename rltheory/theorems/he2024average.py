@@ -222,7 +222,7 @@ def unknown_rewards_grid() -> Iterator[Setting]:
     """LOOP that estimates rewards."""
     for s in grid():
         if s.mdp.states in (4, 5):
-            yield replace(s, known_rewards=False)
+            yield replace(s, horizon=100_000, known_rewards=False)
 
 
 def spans_grid() -> Iterator[Setting]:
@@ -535,10 +535,10 @@ class Family:
     """
 
     learner: str
-    longest: int = 10_000
+    longest: int = 100_000
     actions: int = 5
     rate: float = 0.2
-    runs: int = 4
+    runs: int = 6
 
     def __post_init__(self) -> None:
         _known_learner(self.learner)
@@ -551,8 +551,8 @@ class Family:
 
     @property
     def horizons(self) -> Times:
-        """Horizons over two decades; rates are fitted to the second."""
-        return np.geomspace(self.longest / 100, self.longest, 11).round().astype(np.int64)
+        """A first horizon, and six over the decade up to the longest, to which rates are fitted."""
+        return (self.longest * np.append(0.01, np.geomspace(0.1, 1, 6))).round().astype(np.int64)
 
     def setting(self, horizon: int) -> Setting:
         """The run for a horizon."""
@@ -568,10 +568,17 @@ def learn_for_each_horizon(s: Family, rng: np.random.Generator) -> Trace:
     return _for_each_horizon(s, [s.setting(horizon) for horizon in s.horizons.tolist()], learn, rng)
 
 
-def wander_in_one_process(s: Family, rng: np.random.Generator) -> Trace:
-    """Random policies, and the process of the shortest horizon for all of them."""
+def stay_with_first_choices(s: Family, rng: np.random.Generator) -> Trace:
+    """The first choice of each state, in the process of the shortest horizon for all of them."""
     first = s.setting(int(s.horizons[0]))
-    return _for_each_horizon(s, [replace(first, horizon=horizon) for horizon in s.horizons.tolist()], wander, rng)
+    return _for_each_horizon(s, [replace(first, horizon=horizon) for horizon in s.horizons.tolist()], _stay, rng)
+
+
+def _stay(s: Setting, rng: np.random.Generator) -> Trace:
+    walk = Walk(s.mdp, s.horizon, rng)
+    while walk.time < s.horizon:
+        walk.follow(_Plan(s.mdp.first_choice[:-1], s.gain, s.optimum.bias))
+    return walk.trace("first choices")
 
 
 def _for_each_horizon(
@@ -602,7 +609,7 @@ def _rate_theorem(
         measured=lambda s, trace: trace["lost"],
         bound=lambda s, trace: bound(s, trace.times.astype(np.float64)),
         settings=lambda: iter([Family(learner)]),
-        controls={"random policies in one process": wander_in_one_process},
+        controls={"first choices in one process": stay_with_first_choices},
         rate=PowerLaw(lambda s: 0.5),
         remark="The gap of the process is of order $T^{-1/2}$, so that no learner loses more than the order of $\\sqrt T$; "
         "none loses much less. In one process the exponent falls with time: see `average-reward/flattening`.",

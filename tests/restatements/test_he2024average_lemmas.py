@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import replace
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -71,7 +71,7 @@ def planner(s, trace, rng):
 def bonus(s, trace, rng):
     laws, visits = data(s, rng)
     found = [optimistic_gain(s, laws, visits, scale) for scale in 0.1 * np.arange(1, 13)]
-    rise = np.array([(later[1] - earlier[1]).max() for earlier, later in zip(found, found[1:], strict=False)])
+    rise = np.array([(later[1] - earlier[1]).max() for earlier, later in pairwise(found)])
     gains = np.array([gain for gain, _ in found])
     return abs(np.diff(gains) - rise / 2), rise / 2
 
@@ -133,7 +133,7 @@ def errors(s, rng):
         function[choice] = s.largest / max(n, 1) ** s.decay
         past = sum(function[other] ** 2 for other in history)
         largest = max(largest, past)
-        sums = sums + [function[choice], function[choice] ** 2, past]
+        sums = sums + np.array([function[choice], function[choice] ** 2, past])
         rows.append([*sums, largest])
         history.append(choice)
     return np.array(rows)
