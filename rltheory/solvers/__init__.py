@@ -83,6 +83,11 @@ from rltheory.solvers.finite_horizon import (
     finite_horizon_values,
     soft_backward_induction,
 )
+from rltheory.solvers.gorp_bounds import (
+    GorpBound,
+    gorp_bounds,
+    gorp_failure_bounds,
+)
 from rltheory.solvers.minimax import (
     MinimaxWinner,
     minimax_winner,
@@ -115,6 +120,10 @@ from rltheory.solvers.reachability import (
 from rltheory.solvers.regularized import (
     RegularizedEquilibrium,
     regularized_equilibrium,
+)
+from rltheory.solvers.return_distributions import (
+    ReturnDistributions,
+    return_distributions,
 )
 from rltheory.solvers.social_choice import (
     borda_scores,
@@ -172,6 +181,7 @@ __all__ = [
     "GainAndBias",
     "GapGradients",
     "GoalValues",
+    "GorpBound",
     "HemicontinuityRadius",
     "HittingTimes",
     "HorizonAnalysis",
@@ -188,6 +198,7 @@ __all__ = [
     "ReferenceValues",
     "RegularizedEquilibrium",
     "RelativeValues",
+    "ReturnDistributions",
     "SimpleEffectiveHorizon",
     "SoftFiniteHorizonOptimum",
     "SoftRelativeValues",
@@ -222,6 +233,8 @@ __all__ = [
     "gain_and_bias",
     "gap_gradients",
     "gauss_seidel",
+    "gorp_bounds",
+    "gorp_failure_bounds",
     "greedy_returns",
     "hemicontinuity_radius",
     "hitting_times",
@@ -246,6 +259,7 @@ __all__ = [
     "reference_values",
     "regularized_equilibrium",
     "relative_value_iteration",
+    "return_distributions",
     "reward_until",
     "simple_effective_horizon",
     "smith_set",
