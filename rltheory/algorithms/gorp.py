@@ -12,18 +12,16 @@ made so far end, since these earn the same in all of them.
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rltheory.algorithms.random_choices import cumulative_choices, random_choice
 from rltheory.arrays import Matrix, Vector, count
 from rltheory.jit import kernel
 from rltheory.problems import FiniteHorizonMDP
-from rltheory.problems.bridge import EXPLORATION_TOLERANCE
 from rltheory.problems.certainty import sure_start, sure_successors
 from rltheory.problems.mdp import Indices
-from rltheory.problems.policies import checked_policy
 from rltheory.trace import Trace
 
 __all__ = ["gorp"]
@@ -43,19 +41,10 @@ def _random_return(
     state: int,
     rng: np.random.Generator,
 ) -> float:
-    """Return of random choices from a state and stage on, uniform ones if there are no cumulative probabilities."""
+    """Return of random choices from a state and stage on."""
     total = 0.0
     for h in range(stage, horizon):
-        first, end = first_choice[state], first_choice[state + 1]
-        if cumulative.size > 0:
-            row = cumulative[h]
-            level = rng.random() * row[end - 1]
-            made = first
-            while row[made] <= level:
-                made += 1
-        else:
-            made = first + int(rng.random() * (end - first))
-        choice = h * stride + made
+        choice = h * stride + random_choice(first_choice, cumulative, h, state, rng)
         total += rewards[choice]
         state = successors[choice]
     return total
@@ -180,7 +169,7 @@ def gorp(
     shape = (problem.horizon, replicates)
     made, earned, spent = np.empty(shape, np.int64), np.empty(shape), np.empty(shape, np.int64)
     arrays = problem.arrays
-    cumulative = np.empty((0, 0)) if policy is None else _cumulative(problem, policy)
+    cumulative = cumulative_choices(problem, policy)
     groups = range(0, replicates, REPLICATES_PER_STREAM)
 
     def run(first: int, rng: np.random.Generator) -> None:
@@ -209,13 +198,3 @@ def gorp(
     labels = ("time", "replicate")
     values = {"made": (labels, made), "reward": (labels, earned), "episodes": (labels, spent)}
     return Trace("GORP", np.arange(problem.horizon), values, clock="stage")
-
-
-def _cumulative(problem: FiniteHorizonMDP, policy: ArrayLike) -> Matrix:
-    """Sums of the probabilities of the choices of a state, so far, shape (H, C)."""
-    first = problem.stages[0]
-    chances = checked_policy(first, policy, stages=problem.horizon, tolerance=EXPLORATION_TOLERANCE)
-    sums = np.empty_like(chances)
-    for begin, end in pairwise(first.first_choice.tolist()):
-        sums[:, begin:end] = np.cumsum(chances[:, begin:end], axis=1)
-    return sums

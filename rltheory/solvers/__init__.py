@@ -70,8 +70,10 @@ from rltheory.solvers.end_components import (
 )
 from rltheory.solvers.exploration import (
     MinimumOccupancies,
+    covering_episodes,
     minimum_occupancies,
     reachable_states,
+    visit_probabilities,
 )
 from rltheory.solvers.finite_horizon import (
     FiniteHorizonEvaluation,
@@ -82,6 +84,11 @@ from rltheory.solvers.finite_horizon import (
     finite_horizon_occupancy,
     finite_horizon_values,
     soft_backward_induction,
+)
+from rltheory.solvers.gorp_analysis import (
+    GorpAnalysis,
+    analyze_gorp,
+    gorp_json,
 )
 from rltheory.solvers.gorp_bounds import (
     GorpBound,
@@ -181,6 +188,7 @@ __all__ = [
     "GainAndBias",
     "GapGradients",
     "GoalValues",
+    "GorpAnalysis",
     "GorpBound",
     "HemicontinuityRadius",
     "HittingTimes",
@@ -209,6 +217,7 @@ __all__ = [
     "StochasticEffectiveHorizon",
     "WeightSweep",
     "ZeroTemperatureLimit",
+    "analyze_gorp",
     "analyze_horizon",
     "analyze_sticky",
     "approximate_minimax_winner",
@@ -219,6 +228,7 @@ __all__ = [
     "borda_scores",
     "condorcet_winner",
     "copeland_scores",
+    "covering_episodes",
     "deviation_matrix",
     "diameter",
     "discounted_occupancy",
@@ -235,6 +245,7 @@ __all__ = [
     "gauss_seidel",
     "gorp_bounds",
     "gorp_failure_bounds",
+    "gorp_json",
     "greedy_returns",
     "hemicontinuity_radius",
     "hitting_times",
@@ -274,6 +285,7 @@ __all__ = [
     "stationary_laws",
     "stochastic_effective_horizon",
     "value_iteration",
+    "visit_probabilities",
     "weight_sweep",
     "zero_temperature_limit",
 ]

@@ -70,8 +70,8 @@ PROBABILITY_ROUNDING = 1e-6
 BERRY_ESSEEN_ROUNDING = 1e-9
 MOST_EPISODES = 10**100
 MOST_SEQUENCES = 1_000_000
-# Logarithms of published bounds have 256 bits.
-DIGITS = Context(prec=77)
+# Logarithms of published bounds have 256 bits, which is 77 digits; some more, lest the last one errs.
+DIGITS = Context(prec=80)
 
 
 @dataclass(frozen=True)

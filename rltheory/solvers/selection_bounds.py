@@ -91,8 +91,7 @@ def bennett(
 ) -> None:
     """Bound by a threshold midway between the best mean and the next that is lower by more than `tolerance`.
 
-    An arm is chosen only if it reaches the threshold or all the best arms miss it. If no mean is lower, bounds are 0 and
-    1.
+    An arm is chosen only if it reaches the threshold or all the best arms miss it. Without a lower mean any may be.
     """
     best, second = -np.inf, -np.inf
     for i in range(first, last):
