@@ -15,7 +15,7 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import binom
 
 from rltheory.algorithms import gorp
-from rltheory.instances import river_swim
+from rltheory.instances import combination_lock, river_swim
 from rltheory.instances.effective_horizon import from_table
 from rltheory.measures import gorp_failure_probability, plan_loss
 from rltheory.problems import DeterministicMDP, FiniteHorizonMDP, read_bridge
@@ -428,10 +428,13 @@ def test_certified_bound_is_not_the_simple_formula():
 # The search, and what is made of its answer.
 
 
-def test_search_ends_between_failure_and_success():
-    problem = bridge(FREEWAY)
-    (bound,) = gorp_bounds(problem, [2])
-    below, at = gorp_failure_bounds(problem, 2, [math.floor(bound.episodes / 1.02), bound.episodes])
+@pytest.mark.parametrize("actions", [6, 10, 14])
+def test_search_ends_between_failure_and_success(actions):
+    """The number is within 1 % of one for which the bound is above 1/2."""
+    problem = FiniteHorizonMDP.stationary(combination_lock([0, 1, 2, 3], actions=actions), 4)
+    (bound,) = gorp_bounds(problem)
+    assert bound.episodes > 100
+    below, at = gorp_failure_bounds(problem, 1, [math.floor(0.99 * bound.episodes), bound.episodes])
     assert at <= 0.5 < below
 
 

@@ -82,6 +82,11 @@ def test_close_values_are_one_and_how_far_they_moved_is_told():
     assert 12e-5 <= found.displacement <= 12.0001e-5
 
 
+def test_values_farther_apart_are_two():
+    (law,) = return_distributions(from_table([[0, 0]], [[0, 1.05e-4]], 1, "")).laws
+    np.testing.assert_array_equal(law[:, :, 0], [[0, 1.05e-4], [0.5, 0.5]])
+
+
 def test_displacements_add_up_over_stages():
     """At the first stage what is counted as 18e-5 may be the value 0, moved by 9e-5 at each stage."""
     found = return_distributions(from_table([[0, 0]], [[0, 9e-5]], 2, ""))

@@ -156,8 +156,8 @@ def _figures(
     simple, timesteps = analysis.simple, _timesteps(analysis, gorp)
     figures = [
         (
-            "Timesteps until optimal with probability 1/2. Those of the effective horizon and of the published formula are "
-            "no bounds.",
+            "Timesteps until optimal with probability 1/2. Those of the effective horizon and of the published formula "
+            "are no bounds.",
             _drawn(lambda ax: sample_complexities(timesteps, ax=ax)),
         ),
         (
