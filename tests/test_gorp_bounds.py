@@ -324,6 +324,15 @@ def test_failure_bound_of_the_corridor_is_exact():
         assert gorp_failure_probability(problem, depth=1, episodes=m) == pytest.approx(0.5**m, abs=1e-12)
 
 
+@pytest.mark.parametrize(("more", "failure"), [(5e-5, 0), (2e-4, 1)])
+def test_what_is_nearly_optimal_is_no_failure(more, failure):
+    """The sure reward 1 is chosen before the gamble, which might pay more than 1 by less or more than 1e-4."""
+    gamble = from_table([[1, 2], [3, 3], [3, 3], [3, 3]], [[0, 0], [1, 1], [1 + more, -1], [0, 0]], 2, "")
+    for published in (False, True):
+        (bound,) = gorp_failure_bounds(gamble, 1, [1000], published=published)
+        assert bound == pytest.approx(failure, abs=2 * ROUNDING)
+
+
 def test_scale_of_rewards_does_not_matter():
     """With rewards in (0, 1), the certified bound rescales moments as well; the published formula does not."""
     rng = stream(0, "test", "scale")

@@ -39,7 +39,7 @@ def cumulative_choices(problem: FiniteHorizonMDP, policy: ArrayLike | None) -> M
     Examples
     --------
     >>> from rltheory.instances import combination_lock
-    >>> problem = FiniteHorizonMDP.stationary(combination_lock([1]), 1)
+    >>> problem = FiniteHorizonMDP.stationary(combination_lock([1, 0]), 1)
     >>> cumulative_choices(problem, [0.25, 0.75, 0.5, 0.5])
     array([[0.25, 1.  , 0.5 , 1.  ]])
     """

@@ -130,7 +130,7 @@ def visit_probabilities(problem: FiniteHorizonMDP, policy: ArrayLike | None = No
     >>> from rltheory.problems import DeterministicMDP
     >>> corridor = DeterministicMDP([[1, 0], [2, 0], [2, 2]], [[0, 0], [1, 0], [0, 0]], initial=[1, 0, 0])
     >>> visit_probabilities(FiniteHorizonMDP.stationary(corridor, 3))
-    array([0.875, 0.75 , 0.375, 0.375, 0.125, 0.125])
+    array([0.875, 0.625, 0.375, 0.375, 0.125, 0.125])
     """
     from scipy.sparse import csr_array
 

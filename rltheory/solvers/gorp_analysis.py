@@ -74,10 +74,10 @@ def analyze_gorp(problem: FiniteHorizonMDP, most: int = 1, policy: ArrayLike | N
     Examples
     --------
     >>> from rltheory.problems import DeterministicMDP
-    >>> corridor = DeterministicMDP([[1, 0], [2, 0], [2, 2]], [[0, 0], [1, 0], [0, 0]], initial=[1, 0, 0])
-    >>> found = analyze_gorp(FiniteHorizonMDP.stationary(corridor, 3))
-    >>> found.certified[0].episodes, found.published[0].episodes
-    (4, 4)
+    >>> corridor = DeterministicMDP([[0, 1], [0, 2], [2, 2]], [[0, 0], [0, 1], [0, 0]], initial=[1, 0, 0])
+    >>> found = analyze_gorp(FiniteHorizonMDP.stationary(corridor, 2), 2)
+    >>> [bound.episodes for bound in found.certified], [bound.episodes for bound in found.published]
+    ([2, 1], [1, 1])
     """
     ks = range(1, count(most, "most", at_least=1) + 1)
     certified, published = (gorp_bounds(problem, ks, policy=policy, published=which) for which in (False, True))
