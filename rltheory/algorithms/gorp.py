@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rltheory.algorithms.random_choices import cumulative_choices, random_choice
+from rltheory.algorithms.sampling import cumulative_choices, random_choice
 from rltheory.arrays import Matrix, Vector, count
 from rltheory.jit import kernel
 from rltheory.problems import FiniteHorizonMDP

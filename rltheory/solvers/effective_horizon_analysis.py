@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from rltheory.arrays import Vector
 from rltheory.problems.finite_horizon import FiniteHorizonMDP
 from rltheory.problems.sticky import sticky, sticky_policy, sticky_states
+from rltheory.progress import sign_of_life
 from rltheory.solvers.effective_horizon import (
     Closure,
     SimpleEffectiveHorizon,
@@ -205,14 +206,15 @@ def analyze_horizon(
     >>> found.min_k, found.planning_window, found.simple.horizon, found.occupancies.state_action
     (1, 2, 2.0, 0.25)
     """
-    values = reference_values(problem, policy)
-    visits = None
-    if problem.horizon * problem.choices**2 <= MOST_VISITS:
-        visits = np.where(problem.stages[0].state_of_choice == end, 0.0, visit_probabilities(problem, policy))
-    with ThreadPoolExecutor(1) as other:
-        window = other.submit(effective_planning_window, problem, values)
-        occupancies = other.submit(minimum_occupancies, problem, policy, end=end)
-        least, simple = min_k(problem, values), simple_effective_horizon(problem, values)
+    with sign_of_life(f"effective horizon of {problem}"):
+        values = reference_values(problem, policy)
+        visits = None
+        if problem.horizon * problem.choices**2 <= MOST_VISITS:
+            visits = np.where(problem.stages[0].state_of_choice == end, 0.0, visit_probabilities(problem, policy))
+        with ThreadPoolExecutor(1) as other:
+            window = other.submit(effective_planning_window, problem, values)
+            occupancies = other.submit(minimum_occupancies, problem, policy, end=end)
+            least, simple = min_k(problem, values), simple_effective_horizon(problem, values)
     optimal, random, worst = (
         float(problem.initial @ table[0]) for table in (values.optimal, values.random, values.worst)
     )
@@ -264,24 +266,25 @@ def analyze_sticky(problem: FiniteHorizonMDP, probability: float, policy: ArrayL
     >>> found.optimal_return, found.min_k, found.states
     (1.0, 1, 4)
     """
-    moved, pairs = sticky(problem, probability), sticky_states(problem)
-    exploration = None if policy is None else sticky_policy(problem, policy)
-    plain, values = reference_values(problem), reference_values(moved, exploration)
-    # Rewards are those of executed actions: their total is that of an episode of the plain process.
-    highest, lowest = (float(problem.initial @ table[0]) for table in (plain.optimal, plain.worst))
-    met = pairs[reachable_states(moved).any(axis=0)]
-    optimal, random, worst = (
-        float(moved.initial @ table[0]) for table in (values.optimal, values.random, values.worst)
-    )
-    with ThreadPoolExecutor(2) as pool:
-        least, window = (pool.submit(find, moved, values) for find in (min_k, effective_planning_window))
-        horizons = {
-            closure: pool.submit(
-                stochastic_effective_horizon, moved, values, closure=closure, reward_range=highest - lowest or 1.0
-            )
-            for closure in Closure
-        }
-        greedy = pool.submit(greedy_returns, moved, values)
+    with sign_of_life(f"sticky actions in {problem}"):
+        moved, pairs = sticky(problem, probability), sticky_states(problem)
+        exploration = None if policy is None else sticky_policy(problem, policy)
+        plain, values = reference_values(problem), reference_values(moved, exploration)
+        # Rewards are those of executed actions: their total is that of an episode of the plain process.
+        highest, lowest = (float(problem.initial @ table[0]) for table in (plain.optimal, plain.worst))
+        met = pairs[reachable_states(moved).any(axis=0)]
+        optimal, random, worst = (
+            float(moved.initial @ table[0]) for table in (values.optimal, values.random, values.worst)
+        )
+        with ThreadPoolExecutor(2) as pool:
+            least, window = (pool.submit(find, moved, values) for find in (min_k, effective_planning_window))
+            horizons = {
+                closure: pool.submit(
+                    stochastic_effective_horizon, moved, values, closure=closure, reward_range=highest - lowest or 1.0
+                )
+                for closure in Closure
+            }
+            greedy = pool.submit(greedy_returns, moved, values)
     return StickyAnalysis(
         probability,
         np.unique(np.maximum(met, 0), axis=0).shape[0],
