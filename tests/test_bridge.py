@@ -314,6 +314,24 @@ def test_exploration_policies_go_with_sticky_actions(tmp_path):
     assert bounds["sample_complexity"] == gorp_bounds(problem, policy=chances)[0].sample_complexity
 
 
+@pytest.mark.parametrize(
+    ("tables", "row"),
+    [
+        ({"transitions": [[1, 2], [-1, -1], [-1, -1]], "rewards": [[1, 0], [0, 0], [0, 2]]}, "inf"),
+        ({"transitions": [[1], [-1]], "rewards": [[1], [0.5]]}, "1"),
+    ],
+)
+def test_processes_without_a_bound_or_a_choice(tmp_path, tables, row):
+    """Two arms of mean 1, the second of which alone may bring 2; and a process with a single action."""
+    file = write(tmp_path, tables)
+    done = run("analyze", file, "--horizon", 2, "--sticky", 0.25, "-o", tmp_path / "out")
+    assert done.exit_code == 0, done.stderr
+    rows = {line[:45].strip(): line.split()[-1] for line in done.stdout.splitlines()}
+    assert rows["episodes of GORP, k = 1, certified"] == row
+    stored = json.loads((tmp_path / "out" / "gorp_bounds.json").read_text(encoding="utf-8"))
+    assert (stored["sample_complexity"] is None) == (row == "inf")
+
+
 def test_gorp_is_left_out_of_large_processes_unless_asked_for(tmp_path):
     write(tmp_path, TABLES)
     done = run("analyze", tmp_path / "consolidated.npz", "--horizon", 40_000, "-o", tmp_path)

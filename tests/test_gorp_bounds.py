@@ -20,7 +20,14 @@ from rltheory.instances.effective_horizon import from_table
 from rltheory.measures import gorp_failure_probability, plan_loss
 from rltheory.problems import DeterministicMDP, FiniteHorizonMDP, read_bridge
 from rltheory.simulation import stream
-from rltheory.solvers import GorpBound, gorp_bounds, gorp_failure_bounds, reference_values, return_distributions
+from rltheory.solvers import (
+    GorpBound,
+    gorp_bounds,
+    gorp_failure_bounds,
+    gorp_json,
+    reference_values,
+    return_distributions,
+)
 from rltheory.solvers.return_distributions import stationary_tables
 from rltheory.solvers.selection_bounds import (
     CELL_ROWS,
@@ -455,6 +462,15 @@ def test_unsolvable_lengths_have_no_bound():
     assert bounds[0].sample_complexity is None
     assert bounds[0].effective_horizon == Decimal("Infinity")
     assert bounds[1].episodes == 1
+    assert json.loads(gorp_json(bounds)) == {
+        "sample_complexity": 16,
+        "effective_horizon": 2,
+        "k_results": {
+            "1": {"sample_complexity": None, "effective_horizon": None},
+            "2": {"sample_complexity": 16, "effective_horizon": 2},
+        },
+    }
+    assert json.loads(gorp_json(bounds[:1]))["effective_horizon"] is None
 
 
 @pytest.mark.parametrize(
