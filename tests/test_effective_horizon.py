@@ -10,15 +10,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rltheory.instances import river_swim
-from rltheory.plots import effective_horizons, gaps_by_k, sample_complexities
-from rltheory.problems import DeterministicMDP, FiniteHorizonMDP, SparseMDP, TabularMDP, sticky, sticky_states
+from rltheory.plots import (
+    effective_horizons,
+    gaps_by_k,
+    returns_by_episodes,
+    sample_complexities,
+    success_by_episodes,
+)
+from rltheory.problems import (
+    DeterministicMDP,
+    FiniteHorizonMDP,
+    SparseMDP,
+    TabularMDP,
+    sticky,
+    sticky_policy,
+    sticky_states,
+)
 from rltheory.problems.mdp import mark_successors
 from rltheory.report import write_analysis
 from rltheory.simulation import stream
 from rltheory.solvers import (
     Closure,
+    analyze_gorp,
     analyze_horizon,
     analyze_sticky,
+    covering_episodes,
     effective_planning_window,
     finite_horizon_occupancy,
     finite_horizon_values,
@@ -28,10 +44,13 @@ from rltheory.solvers import (
     minimum_occupancies,
     reachable_states,
     reference_values,
+    return_distributions,
     simple_effective_horizon,
     stochastic_effective_horizon,
+    visit_probabilities,
 )
 from tests.exact_mdps import exact, exact_laws, state_choices
+from tests.strategies import explorations
 from tests.test_report import Checker
 
 NOT_MONOTONE = DeterministicMDP(
@@ -374,10 +393,65 @@ def test_occupancies_of_policies_that_depend_on_the_stage(data, problem):
         assert ours == pytest.approx(truth[truth > 0].min(), rel=1e-12)
 
 
-@given(problem=problems(max_states=3), probability=st.sampled_from([0.0, 0.25, 0.5, 1.0]))
-def test_sticky_values_from_the_definition(problem, probability):
-    """With pairs of a state and the action before, one by one: best, worst and uniform."""
-    truth, p = Exact(problem), Fraction(probability)
+@given(data=st.data(), problem=problems(max_states=3, max_horizon=3))
+def test_visits_are_those_of_all_episodes(data, problem):
+    truth, policy = Exact(problem), data.draw(explorations(problem))
+    visits = np.array([Fraction(0)] * problem.choices)
+
+    def follow(stage, state, chance, made):
+        if stage == truth.horizon:
+            visits[list(made)] += chance
+            return
+        for choice in truth.choices[state]:
+            share = Fraction(1, len(truth.choices[state])) if policy is None else Fraction(policy[stage, choice])
+            for x in np.flatnonzero(truth.laws[stage][choice]) if share else ():
+                follow(stage + 1, int(x), chance * share * truth.laws[stage][choice][x], made | {choice})
+
+    if problem.choices > 8:
+        return
+    follow(0, int(truth.start), Fraction(1), frozenset())
+    np.testing.assert_allclose(visit_probabilities(problem, policy), visits.astype(float), rtol=0, atol=1e-14)
+
+
+def test_visits_are_computed_in_blocks():
+    """A row of 150 states, whose choices fill two blocks: one goes on, one stays, and one goes back, from state 120."""
+    states = np.arange(150)
+    successors = np.stack([np.minimum(states + 1, 149), states, np.maximum(states - 1, 0)], axis=1)
+    mdp = DeterministicMDP(successors, np.zeros((150, 3)), initial=np.eye(150)[120])
+    found = 9 * visit_probabilities(FiniteHorizonMDP.stationary(mdp, 2)).reshape(150, 3)
+    np.testing.assert_allclose(found[119:122], [[1, 1, 1], [4, 3, 4], [1, 1, 1]], atol=1e-14)
+    assert found.sum() == pytest.approx(17)
+
+
+@given(chances=st.lists(st.fractions(0, 1, max_denominator=9), min_size=1, max_size=5).filter(any))
+def test_covering_is_the_least_number(chances):
+    def missed(episodes):
+        return sum((1 - p) ** episodes for p in chances if p)
+
+    found = covering_episodes([float(p) for p in chances])
+    half = Fraction(1, 2)
+    assert missed(found) <= half + Fraction(1, 10**12)
+    assert found == 1 or missed(found - 1) > half - Fraction(1, 10**12)
+
+
+@pytest.mark.parametrize(
+    ("visits", "message"),
+    [
+        ([0.5, 1.5], r"visits\[1\] is 1.5; a probability must lie in \[0, 1\]"),
+        ([0, 0], "no visit has a positive probabil"),
+    ],
+)
+def test_wrong_visits_are_named(visits, message):
+    with pytest.raises(ValueError, match=message):
+        covering_episodes(visits)
+
+
+@given(
+    data=st.data(), problem=problems(max_states=3, max_horizon=3), probability=st.sampled_from([0.0, 0.25, 0.5, 1.0])
+)
+def test_sticky_values_from_the_definition(data, problem, probability):
+    """With pairs of a state and the action before, one by one: best, worst, and exploration that looks at the state."""
+    truth, p, policy = Exact(problem), Fraction(probability), data.draw(explorations(problem))
 
     def value(stage, state, before, combine):
         if stage == truth.horizon:
@@ -392,15 +466,20 @@ def test_sticky_values_from_the_definition(problem, probability):
 
         size = len(truth.choices[state])
         if before is None or before >= size:
-            return combine([executed(action) for action in range(size)])
+            return combine([executed(action) for action in range(size)], stage, state)
         repeated = executed(before)
-        return combine([(1 - p) * executed(action) + p * repeated for action in range(size)])
+        return combine([(1 - p) * executed(action) + p * repeated for action in range(size)], stage, state)
+
+    def mean(q, stage, state):
+        if policy is None:
+            return sum(q) / len(q)
+        return sum(Fraction(policy[stage, c]) * value for c, value in zip(truth.choices[state], q, strict=True))
 
     if problem.choices > 8:
         return
     moved = sticky(problem, probability)
-    values = reference_values(moved)
-    for name, combine in (("random", lambda q: sum(q) / len(q)), ("optimal", max), ("worst", min)):
+    values = reference_values(moved, None if policy is None else sticky_policy(problem, policy))
+    for name, combine in (("random", mean), ("optimal", lambda q, *_: max(q)), ("worst", lambda q, *_: min(q))):
         found = moved.initial @ getattr(values, name)[0]
         assert found == pytest.approx(float(value(0, int(truth.start), None, combine)), abs=1e-13)
     pairs = sticky_states(problem)
@@ -463,10 +542,12 @@ def test_complexities_by_hand():
     """Without the end: 2 states, 2 actions, 3 stages."""
     corridor = DeterministicMDP([[1, 0], [2, 0], [2, 2]], [[0, 0], [1, 0], [0, 0]], initial=[1, 0, 0])
     found = analyze_horizon(FiniteHorizonMDP.stationary(corridor, 3), end=2)
-    assert found.covering_length == math.log(8) / 0.25
+    assert found.covering_length == 9  # log(8) / 0.25, rounded up
+    assert found.covering_episodes == 4
     expected = {
         "brute force": 3 * 4,
-        "covering": 3 * math.log(8) / 0.25,
+        "covering": 3 * 9,
+        "covering, union bound": 3 * 4,
         "optimism": 3 * 5,
         "planning window": 9 * 2**2,
         "effective horizon": 9 * 2**2,
@@ -485,6 +566,25 @@ def test_page_of_an_analysis(tmp_path):
     assert text.count("<svg") == 4
     assert "with sticky actions" in text
     assert {path.name for path in page.parent.iterdir()} == {"index.html", "analysis.json", "analysis_sticky.json"}
+    gorp, laws = analyze_gorp(problem, 2), return_distributions(problem)
+    curves = {1: (np.array([1, 10]), np.array([0.2, 0.9]))}
+    full = write_analysis(
+        analysis,
+        tmp_path / "full",
+        sticky=moved,
+        gorp=gorp,
+        distributions=laws,
+        gorp_shares=curves,
+        sqirl_returns=curves,
+    )
+    text = full.read_text(encoding="utf-8")
+    checker = Checker()
+    checker.feed(text)
+    assert checker.open == []
+    assert text.count("<svg") == 6
+    names = {path.name for path in full.parent.iterdir()} - {path.name for path in page.parent.iterdir()}
+    assert names == {"gorp_bounds.json", "gorp_bounds_published.json", *(f"value_dists_{t}.npy" for t in range(1, 6))}
+    np.testing.assert_array_equal(np.load(full.parent / "value_dists_5.npy"), laws.laws[4])
     alone = write_analysis(analysis, tmp_path / "alone").read_text(encoding="utf-8")
     assert alone.count("<svg") == 3
     assert "sticky" not in alone
@@ -500,6 +600,15 @@ def test_figures_show_what_they_are_given():
         effective_horizons([1, 3], [4.0], least=3.5)
     ax = sample_complexities({"cheap": 2.0, "huge": 400.0})
     assert [patch.get_width() for patch in ax.patches] == [400.0, 2.0]
+    curves = {"k = 1": ([1, 10], [0.0, 0.8]), "k = 2": ([1, 10], [0.1, 0.9])}
+    ax = success_by_episodes(curves, runs={"k = 2": ([1], [0.3])}, certified={"k = 1": 7})
+    drawn = [(list(line.get_xdata()), list(line.get_ydata())) for line in ax.lines[:4]]
+    assert drawn[0] == ([1, 10], [0.0, 0.8])
+    assert drawn[1][0] == [7, 7]
+    assert drawn[2:] == [([1, 10], [0.1, 0.9]), ([1], [0.3])]
+    assert ax.get_xscale() == "log"
+    ax = returns_by_episodes(curves, optimum=2.0)
+    assert [line.get_ydata()[-1] for line in ax.lines] == [0.8, 0.9, 2.0]
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ PROCESSES = {
 }
 
 
-def enumerated_failure(problem, depth, episodes):
+def enumerated_failure(problem, depth, episodes, policy=None):
     """Probability of failure in fractions: all outcomes of all episodes of the sequences from each state."""
     matrices = [mdp.transition_matrix for mdp in problem.stages]
     leads = [np.asarray(m if isinstance(m, np.ndarray) else m.toarray()).argmax(axis=1) for m in matrices]
@@ -69,8 +69,9 @@ def enumerated_failure(problem, depth, episodes):
             return {0: Fraction(1)}
         found = Counter()
         for c in options(state):
+            share = Fraction(1, len(options(state))) if policy is None else Fraction(policy[stage, c])
             for value, chance in law(stage + 1, leads[stage][c]).items():
-                found[value + int(pays[stage][c])] += chance / len(options(state))
+                found[value + int(pays[stage][c])] += chance * share
         return found
 
     def sequences(stage, state, left):
@@ -116,6 +117,29 @@ def test_exact_failure_is_that_of_all_outcomes(name, depth, episodes):
     problem = PROCESSES[name]
     exact = gorp_failure_probability(problem, depth=depth, episodes=episodes)
     assert exact == pytest.approx(enumerated_failure(problem, depth, episodes), abs=1e-12)
+
+
+# Sums of sixteenths are exact; the last choice of state 0, and the first of state 1, are never explored at stage 0.
+LEANING = np.array([[8, 8, 0, 0, 16, 16], [1, 2, 13, 7, 9, 16], [4, 4, 8, 15, 1, 16], [16, 0, 0, 2, 14, 16]]) / 16
+
+
+def test_exploration_policies_against_all_outcomes():
+    for depth, episodes in ((1, 1), (1, 2), (2, 2)):
+        exact = gorp_failure_probability(UNEVEN, depth=depth, episodes=episodes, policy=LEANING)
+        assert exact == pytest.approx(enumerated_failure(UNEVEN, depth, episodes, LEANING), abs=1e-12)
+        assert abs(exact - enumerated_failure(UNEVEN, depth, episodes)) > 0.01
+
+
+def test_gorp_explores_as_it_is_told():
+    runs = 4000
+    for depth, episodes in ((1, 1), (1, 5), (2, 2)):
+        rng = stream(0, "test of GORP", "leaning", depth, episodes)
+        trace = gorp(UNEVEN, depth=depth, episodes=episodes, rng=rng, replicates=runs, policy=LEANING)
+        exact = gorp_failure_probability(UNEVEN, depth=depth, episodes=episodes, policy=LEANING)
+        failed = (plan_loss(UNEVEN, trace["made"]) > 1e-9).mean()
+        assert abs(failed - exact) <= SIGMAS * math.sqrt(exact * (1 - exact) / runs) + 1e-9
+        uniform = gorp_failure_probability(UNEVEN, depth=depth, episodes=episodes)
+        assert abs(failed - uniform) > SIGMAS * math.sqrt(exact * (1 - exact) / runs)
 
 
 def test_settings_of_the_enumeration_can_go_wrong():
@@ -295,6 +319,8 @@ def test_maze():
         ({"replicates": 0}, "replicates is 0; it must be >= 1"),
         ({"problem": FiniteHorizonMDP.stationary(river_swim(3), 3)}, r"choice 1 of stages\[0\] may lead to 2 states"),
         ({"problem": FiniteHorizonMDP.stationary(TabularMDP(np.eye(2)[:, None], [[0], [0]]), 2)}, "start in 2 states"),
+        ({"policy": np.ones(7)}, r"policy has shape \(7,\); it must be \(6,\) or \(3, 6\)"),
+        ({"policy": np.full(6, 0.4)}, "policy sums to 0.8 in state 0; expected 1 within 1e-06"),
     ],
 )
 def test_bad_input_is_named(changes, message):

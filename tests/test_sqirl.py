@@ -13,7 +13,7 @@ from rltheory.instances.effective_horizon import from_table
 from rltheory.measures import finite_horizon_suboptimality
 from rltheory.problems import FiniteHorizonMDP, TabularMDP, deterministic_policy, read_bridge, sticky
 from rltheory.simulation import stream
-from rltheory.solvers import backward_induction
+from rltheory.solvers import backward_induction, reference_values
 from rltheory.theorems.lookahead import Lookahead
 from tests.strategies import tables
 
@@ -53,6 +53,25 @@ def test_estimates_are_values_with_many_episodes(problem, depth, fresh):
     assert (np.abs(found.mean(axis=0) - values[depth - 1]) <= tolerance)[reached].all()
     if depth < problem.horizon:
         assert (np.abs(values[depth] - values[depth - 1]) > 2 * tolerance)[reached].any()
+
+
+def test_exploration_policies_are_followed():
+    """Estimates of k = 1 are values of the exploration policy: means of 12 runs, six of their deviations wide."""
+    policy = np.tile([0.9, 0.1], RIVER.states)
+    found = np.array(
+        [
+            sqirl(RIVER, depth=1, episodes=20_000, rng=stream(0, "SQIRL", "policy", n), policy=policy)["estimates"][
+                0, 0
+            ]
+            for n in range(12)
+        ]
+    )
+    mdp, (explored, uniform) = RIVER.stages[0], (reference_values(RIVER, each).random[1] for each in (policy, None))
+    tolerance = 6 * found.std(axis=0) / math.sqrt(12) + 1e-9
+    reached = RIVER.initial[mdp.state_of_choice] > 0
+    errors = [np.abs(found.mean(axis=0) - mdp.rewards - mdp.transition_matrix @ after) for after in (explored, uniform)]
+    assert (errors[0] <= tolerance)[reached].all()
+    assert (errors[1] > tolerance)[reached].any()
 
 
 @given(problem=tables())

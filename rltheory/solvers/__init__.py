@@ -70,8 +70,10 @@ from rltheory.solvers.end_components import (
 )
 from rltheory.solvers.exploration import (
     MinimumOccupancies,
+    covering_episodes,
     minimum_occupancies,
     reachable_states,
+    visit_probabilities,
 )
 from rltheory.solvers.finite_horizon import (
     FiniteHorizonEvaluation,
@@ -82,6 +84,16 @@ from rltheory.solvers.finite_horizon import (
     finite_horizon_occupancy,
     finite_horizon_values,
     soft_backward_induction,
+)
+from rltheory.solvers.gorp_analysis import (
+    GorpAnalysis,
+    analyze_gorp,
+    gorp_json,
+)
+from rltheory.solvers.gorp_bounds import (
+    GorpBound,
+    gorp_bounds,
+    gorp_failure_bounds,
 )
 from rltheory.solvers.minimax import (
     MinimaxWinner,
@@ -122,6 +134,10 @@ from rltheory.solvers.reachability import (
 from rltheory.solvers.regularized import (
     RegularizedEquilibrium,
     regularized_equilibrium,
+)
+from rltheory.solvers.return_distributions import (
+    ReturnDistributions,
+    return_distributions,
 )
 from rltheory.solvers.social_choice import (
     borda_scores,
@@ -179,6 +195,8 @@ __all__ = [
     "GainAndBias",
     "GapGradients",
     "GoalValues",
+    "GorpAnalysis",
+    "GorpBound",
     "HemicontinuityRadius",
     "HittingTimes",
     "HorizonAnalysis",
@@ -197,6 +215,7 @@ __all__ = [
     "ReferenceValues",
     "RegularizedEquilibrium",
     "RelativeValues",
+    "ReturnDistributions",
     "SimpleEffectiveHorizon",
     "SoftFiniteHorizonOptimum",
     "SoftRelativeValues",
@@ -207,6 +226,7 @@ __all__ = [
     "StochasticEffectiveHorizon",
     "WeightSweep",
     "ZeroTemperatureLimit",
+    "analyze_gorp",
     "analyze_horizon",
     "analyze_sticky",
     "approximate_minimax_winner",
@@ -217,6 +237,7 @@ __all__ = [
     "borda_scores",
     "condorcet_winner",
     "copeland_scores",
+    "covering_episodes",
     "deviation_matrix",
     "diameter",
     "discounted_occupancy",
@@ -232,6 +253,9 @@ __all__ = [
     "gain_and_bias",
     "gap_gradients",
     "gauss_seidel",
+    "gorp_bounds",
+    "gorp_failure_bounds",
+    "gorp_json",
     "greedy_returns",
     "hemicontinuity_radius",
     "hitting_times",
@@ -258,6 +282,7 @@ __all__ = [
     "reference_values",
     "regularized_equilibrium",
     "relative_value_iteration",
+    "return_distributions",
     "reward_until",
     "simple_effective_horizon",
     "smith_set",
@@ -272,6 +297,7 @@ __all__ = [
     "stationary_laws",
     "stochastic_effective_horizon",
     "value_iteration",
+    "visit_probabilities",
     "weight_sweep",
     "zero_temperature_limit",
 ]
