@@ -205,7 +205,7 @@ def test_published_formula_and_certificates_are_kept_apart():
 def test_gaps_and_depths_are_those_of_the_solver(problem, depth):
     values, s = reference_values(problem), Lookahead(problem, min(depth, problem.horizon))
     *_, gap = islice(k_gaps(problem, values, Closure.SAFE), s.depth)
-    assert (s.gap if s.has_gap else 0.0) == pytest.approx(gap, abs=1e-9)
+    assert s.safe.smallest == pytest.approx(gap, abs=1e-9)
     solved = [depth for depth in range(1, problem.horizon + 1) if Lookahead(problem, depth).is_solvable]
     assert min(solved) == min_k(problem, values)
 
@@ -215,11 +215,9 @@ def test_optimal_choices_that_look_poor_are_not_safe():
     leads = [[1, 2, 3], [4, 4, 4], [5, 4, 4], [4, 4, 4], [4, 4, 4], [4, 4, 4]]
     pays = [[0, 0, 0], [2, 2, 2], [0, 1, 0], [1, 1, 1], [0, 0, 0], [2, 0, 0]]
     s = Lookahead(from_table(leads, pays, 3, ""), 1)
-    assert s.is_optimal[0, :3].tolist() == [True, True, False]
     np.testing.assert_allclose(s.action_values[0, :3], [2, 5 / 9, 1])
-    assert s.safe[1].tolist() == [False, True, False, False, False, False]
-    assert s.gaps[1, 2] == 0
-    assert s.gap == 1
+    assert s.safe.visited[1].tolist() == [False, True, False, False, False, False]
+    assert s.safe.gaps[0, 0] == s.safe.smallest == 1
 
 
 def test_depths_of_the_alternating_process():
@@ -244,7 +242,7 @@ def test_bounds_are_as_loose_as_reported():
         rng = stream(0, "looseness", number)
         states, actions, horizon, depth = (int(rng.integers(*ends)) for ends in ((3, 6), (2, 4), (3, 6), (1, 3)))
         s = Planning.of(random_deterministic(rng, states, actions, horizon), depth)
-        if s.ahead.has_gap and s.ahead.gap < np.inf and s.certified(s.scale_by_ranges) > 1:
+        if s.ahead.has_gap and s.crossroads and s.certified(s.scale_by_ranges) > 1:
             shares.append(s.enough / np.array([s.certified(s.scale_by_values), s.certified(s.scale_by_ranges)]))
     assert len(shares) > 20
     assert np.max(shares, axis=0)[0] < 0.1
