@@ -204,9 +204,9 @@ class Planning:
 
 @dataclass(frozen=True)
 class Doors:
-    """One door of A leads to a slightly better lottery than the others, for several A.
+    """The last door of A leads to a slightly better lottery than the others, for several A.
 
-    Two stages: random play earns 1/2 + 1/A behind the first door, 1/2 behind the others, and there are A lots.
+    Two stages: random play earns 1/2 + 1/A behind the last door, 1/2 behind the others, and there are A lots.
 
     Parameters
     ----------
@@ -230,7 +230,7 @@ class Doors:
         rewards[1:, : doors // 2] = 1
         rewards[1, 0] = 2
         successors = np.full((3, doors), 2)
-        successors[0, 0] = 1
+        successors[0, -1] = 1
         return Planning(successors, rewards, 2, 1, title=f"{doors} doors")
 
     @cached_property
