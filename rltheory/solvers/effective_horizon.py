@@ -381,10 +381,10 @@ def closure_gaps(
     >>> found = closure_gaps(problem, reference_values(problem), Closure.SAFE, k=2)
     >>> found.gaps
     array([[inf, inf, inf],
-           [ 1., inf, inf],
+           [ 1.,  1., inf],
            [inf,  1., inf]])
     >>> found.visited.sum(axis=1), found.smallest
-    (array([1, 2, 3]), 1.0)
+    (array([1, 2, 2]), 1.0)
     """
     walks = _Walks(problem, values.optimal, values.random, tolerance, tie)
     for _ in range(count(k, "k", at_least=1) - 1):

@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import count as counting
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
@@ -176,13 +177,14 @@ class Planning:
         """Probability that GORP does not return an optimal plan."""
         return gorp_failure_probability(self.problem, depth=self.depth, episodes=episodes)
 
+    def succeeds(self, episodes: int) -> bool:
+        """Whether GORP returns an optimal plan with probability 1/2 at least."""
+        return self.failure(episodes) <= 1 / 2
+
     @cached_property
     def enough(self) -> int:
-        """Least number of episodes with which GORP succeeds with probability 1/2 at least."""
-        episodes = 1
-        while self.failure(episodes) > 1 / 2:
-            episodes += 1
-        return episodes
+        """Least number of episodes with which GORP succeeds."""
+        return next(filter(self.succeeds, counting(1)))
 
     @cached_property
     def cheapest(self) -> tuple[int, int]:
@@ -190,7 +192,7 @@ class Planning:
         depth, episodes = self.horizon, 1
         for shallow in range(1, min(self.depth, self.horizon - 1) + 1):
             fewer = range(1, -(-(self.actions**depth) * episodes // self.actions**shallow))
-            found = next((m for m in fewer if replace(self, depth=shallow).failure(m) <= 1 / 2), None)
+            found = next(filter(replace(self, depth=shallow).succeeds, fewer), None)
             if found is not None:
                 depth, episodes = shallow, found
         return depth, episodes
@@ -240,7 +242,7 @@ class Doors:
         for doors in self.numbers:
             s = self.planning(int(doors))
             tried = range(1, s.certified(s.scale_by_ranges))
-            found.append(1 + bisect_left(tried, True, key=lambda m, s=s: s.failure(m) <= 1 / 2))
+            found.append(1 + bisect_left(tried, True, key=s.succeeds))
         return np.array(found)
 
 
