@@ -214,6 +214,19 @@ def test_differences_that_are_rounding_count_as_ties_if_so_asked():
     assert ties.visited[1].tolist() == [False, True, True, False]
 
 
+def test_what_looks_better_by_rounding_only_is_not_safe():
+    """The second way is optimal, and looks better than the wrong third one by the rounding of 0.1 + 0.2."""
+    leads = [[1, 2, 3, 3], *[[3, 3, 3, 3]] * 3]
+    pays = [[0.25, 0.1, 0.3, 0.3], [0.25] * 4, [0.4, 0.4, 0, 0], [0] * 4]
+    problem = FiniteHorizonMDP.stationary(DeterministicMDP(leads, pays, initial=[1, 0, 0, 0]), 2)
+    values = reference_values(problem)
+    by_bits, tied = (
+        closure_gaps(problem, values, Closure.SAFE, k=1, tolerance=1e-9, tie=tie).visited[1] for tie in (0.0, 1e-9)
+    )
+    assert by_bits.tolist() == [False, True, True, False]
+    assert tied.tolist() == [False, True, False, False]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [({"k": 0}, "k is 0; it must be >= 1"), ({"tie": -1.0}, "tie is -1.0"), ({"tolerance": -1.0}, "tolerance is -1.0")],
