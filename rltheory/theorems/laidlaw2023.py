@@ -206,14 +206,15 @@ class Planning:
 
 @dataclass(frozen=True)
 class Doors:
-    """The last door of A leads to a slightly better lottery than the others, for several A.
+    """One of eight doors leads to a slightly better lottery than the others, for several numbers of lots.
 
-    Two stages: random play earns 1/2 + 1/A behind the last door, 1/2 behind the others, and there are A lots.
+    Two stages, A actions: random play earns 1/2 + 1/A behind the eighth door, 1/2 behind those before; later actions lead
+    nowhere.
 
     Parameters
     ----------
     most
-        Largest number of doors, >= 8.
+        Largest number of lots A, >= 8.
     """
 
     most: int
@@ -223,24 +224,24 @@ class Doors:
 
     @cached_property
     def numbers(self) -> Indices:
-        """Even numbers of doors A, from 8 on."""
+        """Even numbers of lots A, from 8 on."""
         return np.unique(2 * np.geomspace(4, self.most // 2, 12).astype(np.int64))
 
-    def planning(self, doors: int) -> Planning:
-        """The process with so many doors, and a look one step ahead."""
-        rewards = np.zeros((3, doors), np.int64)
-        rewards[1:, : doors // 2] = 1
-        rewards[1, 0] = 2
-        successors = np.full((3, doors), 2)
-        successors[0, -1] = 1
-        return Planning(successors, rewards, 2, 1, title=f"{doors} doors")
+    def planning(self, lots: int) -> Planning:
+        """The process with so many lots, and a look one step ahead."""
+        rewards = np.zeros((4, lots), np.int64)
+        rewards[1:3, : lots // 2] = 1
+        rewards[2, 0] = 2
+        successors = np.full((4, lots), 3)
+        successors[0, :7], successors[0, 7] = 1, 2
+        return Planning(successors, rewards, 2, 1, title=f"eight doors, {lots} lots")
 
     @cached_property
     def enough(self) -> Indices:
         """For each A a number of episodes with which GORP succeeds half of the time, and does not with one less."""
         found = []
-        for doors in self.numbers:
-            s = self.planning(int(doors))
+        for lots in self.numbers:
+            s = self.planning(int(lots))
             tried = range(1, s.certified(s.scale_by_ranges))
             found.append(1 + bisect_left(tried, True, key=s.succeeds))
         return np.array(found)

@@ -381,22 +381,22 @@ def failure_of_lucky_arms(horizon, actions, m):
 
 
 def test_gaps_that_episodes_resolve():
-    """The sums of the last door and of the others, as convolutions; GORP takes the first of equal ones."""
+    """The sums of the eighth door and of the seven before, as convolutions; GORP takes the first of equal ones."""
     s = Doors(12)
     trace = laidlaw2023.GAP_RATE.run(s, stream(0, "restatement"))
     needed = []
-    for doors in (8, 10, 12):
-        last, other = np.array([doors / 2, doors / 2 - 1, 1]) / doors, np.array([0.5, 0.5])
+    for lots in (8, 10, 12):
+        last, other = np.array([lots / 2, lots / 2 - 1, 1]) / lots, np.array([0.5, 0.5])
         sums, success, m = [np.ones(1), np.ones(1)], 0.0, 0
         while success < 1 / 2:
             m += 1
             sums = [np.convolve(total, law) for total, law in zip(sums, (last, other), strict=True)]
             below = np.concatenate([[0], np.cumsum(sums[1]), np.ones(m - 1)])
-            success = sums[0] @ below ** (doors - 1)
+            success = sums[0] @ below**7
         needed.append(m)
     np.testing.assert_array_equal(trace.times, needed)
     np.testing.assert_allclose(laidlaw2023.GAP_RATE.measured(s, trace), 1 / np.array([8, 10, 12]))
-    scales = [2 * (1 / 2 + 1 / doors) * math.log(4 * doors) for doors in (8, 10, 12)]
+    scales = [2 * (1 / 2 + 1 / lots) * math.log(4 * lots) for lots in (8, 10, 12)]
     np.testing.assert_allclose(laidlaw2023.GAP_RATE.bound(s, trace), np.sqrt(np.array(scales) / needed))
 
 
