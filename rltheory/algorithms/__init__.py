@@ -10,6 +10,7 @@ from rltheory.algorithms.hedge import hedge
 from rltheory.algorithms.history_hedge import history_hedge
 from rltheory.algorithms.inpo import inpo
 from rltheory.algorithms.inpo_regression import inpo_regression
+from rltheory.algorithms.loop import loop
 from rltheory.algorithms.magnetic_mirror_descent import magnetic_mirror_descent, magnetic_preference_optimization
 from rltheory.algorithms.mdpo import mdpo
 from rltheory.algorithms.nash_md import nash_md
@@ -30,9 +31,12 @@ from rltheory.algorithms.self_play_gradient import self_play_gradient
 from rltheory.algorithms.softmax_policy_gradient import softmax_policy_gradient
 from rltheory.algorithms.sqirl import by_regressor, cell_means, least_squares, sqirl
 from rltheory.algorithms.stochastic_policy_gradient import harpg, n_pg_igt, policy_gradient_ascent, svrpg
+from rltheory.algorithms.ucrl import kl_ucrl, scal, ucrl2, ucrl2b
 from rltheory.algorithms.value_iteration import value_iteration
+from rltheory.algorithms.walk import Walk
 
 __all__ = [
+    "Walk",
     "accelerated_preference_optimization",
     "adahedge",
     "adaptive_policy_mirror_descent",
@@ -47,7 +51,9 @@ __all__ = [
     "history_hedge",
     "inpo",
     "inpo_regression",
+    "kl_ucrl",
     "least_squares",
+    "loop",
     "magnetic_mirror_descent",
     "magnetic_preference_optimization",
     "mdpo",
@@ -67,9 +73,12 @@ __all__ = [
     "sampled_hedge",
     "sampled_magnetic_mirror_descent",
     "sampled_nash_mirror_prox",
+    "scal",
     "self_play_gradient",
     "softmax_policy_gradient",
     "sqirl",
     "svrpg",
+    "ucrl2",
+    "ucrl2b",
     "value_iteration",
 ]

@@ -21,6 +21,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rltheory.algorithms.sampling import CumulativeLaws, cumulative_laws, draw
 from rltheory.arrays import Matrix, Vector, count, float_array, positive
 from rltheory.jit import kernel
 from rltheory.problems import FiniteHorizonMDP
@@ -43,15 +44,6 @@ class Regressor(Protocol):
         """Return the values of rows."""
 
 
-class Laws(NamedTuple):
-    """Laws of all stages as their cumulative probabilities."""
-
-    first_choice: Indices  # (S + 1,)
-    first_entry: Indices  # (number of choices + 1,)
-    successors: Indices  # (E,)
-    cumulative: Vector  # (E,), the sum so far over the entries of the choice
-
-
 class Batch(NamedTuple):
     """What m episodes show."""
 
@@ -60,18 +52,8 @@ class Batch(NamedTuple):
 
 
 @kernel
-def _draw(cumulative: Vector, first: int, end: int, rng: np.random.Generator) -> int:
-    """Draw an entry."""
-    level = rng.random() * cumulative[end - 1]
-    entry = first
-    while cumulative[entry] <= level:
-        entry += 1
-    return entry
-
-
-@kernel
 def _collect(
-    laws: Laws,
+    laws: CumulativeLaws,
     rewards: Vector,
     stride: int,
     starts: Vector,
@@ -85,7 +67,7 @@ def _collect(
     choices, returns = batch
     horizon, last = made.shape[0], stage + choices.shape[1] - 1
     for episode in range(returns.size):
-        state = _draw(starts, 0, starts.size, rng)
+        state = draw(starts, 0, starts.size, rng)
         total = 0.0
         for h in range(horizon):
             if h < stage:
@@ -98,25 +80,8 @@ def _collect(
             row = h * stride + choice
             if h >= last:
                 total += rewards[row]
-            state = successors[_draw(cumulative, first_entry[row], first_entry[row + 1], rng)]
+            state = successors[draw(cumulative, first_entry[row], first_entry[row + 1], rng)]
         returns[episode] = total
-
-
-def _cumulative_laws(problem: FiniteHorizonMDP) -> Laws:
-    from scipy.sparse import csr_array
-
-    first_entry, successors, cumulative = [np.zeros(1, np.int64)], [], []
-    for mdp in problem.stages if problem.stride else problem.stages[:1]:
-        laws = csr_array(mdp.transition_matrix, copy=True)
-        laws.eliminate_zeros()
-        pointers = laws.indptr.astype(np.int64)
-        total = np.append(0.0, np.cumsum(laws.data))
-        first_entry.append(first_entry[-1][-1] + pointers[1:])
-        successors.append(laws.indices.astype(np.int64))
-        cumulative.append(total[1:] - np.repeat(total[pointers[:-1]], np.diff(pointers)))
-    return Laws(
-        problem.arrays.first_choice, np.concatenate(first_entry), np.concatenate(successors), np.concatenate(cumulative)
-    )
 
 
 def cell_means(choices: int) -> Regression:
@@ -234,7 +199,8 @@ def sqirl(
     if highest_return != np.inf:
         highest_return = positive(highest_return, "highest_return")
     fit = cell_means(problem.choices) if regression is None else regression
-    laws, arrays, mdp = _cumulative_laws(problem), problem.arrays, problem.stages[0]
+    laws = cumulative_laws(problem.stages if problem.stride else problem.stages[:1])
+    arrays, mdp = problem.arrays, problem.stages[0]
     starts = np.cumsum(problem.initial)
     made = np.empty((problem.horizon, problem.states), np.int64)
     depth = min(depth, problem.horizon)

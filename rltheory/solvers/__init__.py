@@ -105,6 +105,13 @@ from rltheory.solvers.occupancy_programs import (
     finite_horizon_occupancy_optimum,
     occupancy_optimum,
 )
+from rltheory.solvers.optimism import (
+    OptimisticPlan,
+    Plausible,
+    extended_value_iteration,
+    largest_mean,
+    optimistic_gain_by_bisection,
+)
 from rltheory.solvers.parametric import (
     EvaluatedPolicies,
     ParametricReturn,
@@ -186,7 +193,9 @@ __all__ = [
     "OccupancyOptimum",
     "OptimalChoices",
     "OptimalityMargins",
+    "OptimisticPlan",
     "ParametricReturn",
+    "Plausible",
     "PolicyGradient",
     "ReferenceValues",
     "RegularizedEquilibrium",
@@ -218,6 +227,7 @@ __all__ = [
     "discounted_values",
     "effective_planning_window",
     "end_components",
+    "extended_value_iteration",
     "finite_horizon_occupancy",
     "finite_horizon_occupancy_optimum",
     "finite_horizon_stability_radius",
@@ -234,6 +244,7 @@ __all__ = [
     "is_unichain",
     "is_weakly_communicating",
     "k_gaps",
+    "largest_mean",
     "linear_program",
     "min_k",
     "minimax_winner",
@@ -243,6 +254,7 @@ __all__ = [
     "occupancy_optimum",
     "optimal_choices",
     "optimality_margins",
+    "optimistic_gain_by_bisection",
     "policy_gradient",
     "policy_iteration",
     "reach_probability",
