@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 PAPER = "laidlaw2024"
 ROUNDING = 1e-12  # some dozen sums of numbers up to 1
-POINTS, REPLICATES = 12, 100  # numbers of episodes in a sweep, and runs with each
+POINTS, REPLICATES = 12, 60  # numbers of episodes in a sweep, and runs with each
 
 
 @dataclass(frozen=True, eq=False)
@@ -348,7 +348,7 @@ LOSS_RATE = Theorem(
     standing=Standing.RECALLED,
     statement=r"N = \tilde O\Bigl(\frac{k\, H^3 \alpha^{2 (k - 1)} A^{\bar H_k} (D + F)}{\varepsilon}\Bigr), \qquad"
     r" \bar H_k = k + \log_A \Delta^{-2}",
-    symbols="$\\varepsilon = \\mathbb{E}\\,[J^* - J(\\hat\\pi)]$, measured as the mean of 100 runs; $N = k H^2 m$: steps; "
+    symbols="$\\varepsilon = \\mathbb{E}\\,[J^* - J(\\hat\\pi)]$, measured as the mean of 60 runs; $N = k H^2 m$: steps; "
     "$\\Delta$: the smallest gap of a safe state; $D, F$: the complexities of the regressions, on a table the number of "
     "choices n up to logarithms; $\\alpha$: the amplification of errors, 1 on a table",
     kind=EveryStep(rounding=lambda s: ROUNDING),

@@ -164,7 +164,7 @@ def test_every_theorem_is_restated():
 
 
 def test_mean_losses_of_rare_states():
-    """A state is lost where the second choice has not been made: in closed form, against the mean of 100 runs."""
+    """A state is lost where the second choice has not been made: in closed form, against the mean of 60 runs."""
     (s,) = LOSS_RATE.settings()
     trace = LOSS_RATE.run(s, stream(0, "restatement"))
     chances = np.append(0.5 ** np.arange(1, 14), 0.5**13)
@@ -172,9 +172,9 @@ def test_mean_losses_of_rare_states():
     mean = missed @ chances
     np.testing.assert_array_less(mean * trace.times, 3)
     # Losses of different states are negatively correlated: the variance of the sum is at most the sum of the variances.
-    deviation = np.sqrt((missed * (1 - missed)) @ chances**2 / 100)
+    deviation = np.sqrt((missed * (1 - missed)) @ chances**2 / 60)
     assert (np.abs(LOSS_RATE.measured(s, trace) - mean) < 4.5 * deviation).all()
-    assert deviation[-1] < 0.15 * mean[-1]
+    assert deviation[-1] < 0.2 * mean[-1]
     np.testing.assert_allclose(LOSS_RATE.bound(s, trace), 2 * 2 * 28 / trace.times)
 
 
