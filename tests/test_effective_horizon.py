@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
 from rltheory.instances import river_swim
 from rltheory.plots import (
@@ -658,13 +659,13 @@ def test_figures_show_what_they_are_given():
     ax = sample_complexities({"cheap": 2.0, "huge": 400.0})
     assert [patch.get_width() for patch in ax.patches] == [400.0, 2.0]
     curves = {"k = 1": ([1, 10], [0.0, 0.8]), "k = 2": ([1, 10], [0.1, 0.9])}
-    ax = success_by_episodes(curves, runs={"k = 2": ([1], [0.3])}, certified={"k = 1": 7})
+    ax = success_by_episodes(curves, runs={"k = 2": ([1], [0.3])}, certified={"k = 1": 7}, ax=Figure().subplots())
     drawn = [(list(line.get_xdata()), list(line.get_ydata())) for line in ax.lines[:4]]
     assert drawn[0] == ([1, 10], [0.0, 0.8])
     assert drawn[1][0] == [7, 7]
     assert drawn[2:] == [([1, 10], [0.1, 0.9]), ([1], [0.3])]
     assert ax.get_xscale() == "log"
-    ax = returns_by_episodes(curves, optimum=2.0)
+    ax = returns_by_episodes(curves, optimum=2.0, ax=Figure().subplots())
     assert [line.get_ydata()[-1] for line in ax.lines] == [0.8, 0.9, 2.0]
 
 

@@ -149,7 +149,9 @@ def success_by_episodes(
 
     Examples
     --------
-    >>> ax = success_by_episodes({"k = 1": ([1, 10, 100], [0, 0.4, 0.9])}, certified={"k = 1": 20})
+    >>> from matplotlib.figure import Figure
+    >>> bounds = {"k = 1": ([1, 10, 100], [0, 0.4, 0.9])}
+    >>> ax = success_by_episodes(bounds, certified={"k = 1": 20}, ax=Figure().subplots())
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['k = 1, at least', '20 episodes, certified']
     """
@@ -188,7 +190,9 @@ def returns_by_episodes(
 
     Examples
     --------
-    >>> len(returns_by_episodes({"k = 1": ([10, 100], [0.3, 0.9])}, optimum=1.0).lines)
+    >>> from matplotlib.figure import Figure
+    >>> curves = {"k = 1": ([10, 100], [0.3, 0.9])}
+    >>> len(returns_by_episodes(curves, optimum=1.0, ax=Figure().subplots()).lines)
     2
     """
     ax = ax or new_axes(height=3.6)
