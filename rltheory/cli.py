@@ -184,7 +184,7 @@ def falsify(names: tuple[str, ...], budget: float, evaluations: int | None, seed
     """Search for the setting in which a bound comes closest to breaking, or breaks.
 
     Settings are drawn from each theorem's strategy and improved. The worst is stored in a file, which `rltheory verify`
-    replays. The exit codes are those of `rltheory verify`.
+    replays. Theorems that can't be searched are named and left out. The exit codes are those of `rltheory verify`.
 
     \b
     Examples:
@@ -194,12 +194,9 @@ def falsify(names: tuple[str, ...], budget: float, evaluations: int | None, seed
     """
     from rltheory.report import write_report
     from rltheory.theory import falsify as search
-    from rltheory.theory.falsification import check_falsifiable
 
     with _input():
-        theorems = _named(names)
-        for theorem in theorems:
-            check_falsifiable(theorem)
+        theorems = _searchable(_named(names))
         output.mkdir(parents=True, exist_ok=True)
     verdicts = []
     for theorem in theorems:
@@ -470,6 +467,25 @@ def _stored(path: str) -> "tuple[Sequence[Theorem[Any]], list[Any] | None]":
     name, data = load_setting(path)
     theorems = find(name)
     return theorems, [setting_from_dict(theorems[0].setting_type, data)]
+
+
+def _searchable(theorems: "Sequence[Theorem[Any]]") -> "list[Theorem[Any]]":
+    """Those with a strategy and a bound; the others are named and left out, or refused if none remains."""
+    from rltheory.theory.falsification import check_falsifiable
+
+    searchable, refusals = [], []
+    for theorem in theorems:
+        try:
+            check_falsifiable(theorem)
+        except ValueError as error:
+            refusals.append(error)
+        else:
+            searchable.append(theorem)
+    if not searchable:
+        raise refusals[0]
+    for refusal in refusals:
+        click.echo(f"rltheory: left out: {refusal}", err=True)
+    return searchable
 
 
 def _jobs(

@@ -344,6 +344,16 @@ def test_gorp_is_left_out_of_large_processes_unless_asked_for(tmp_path):
     assert not (tmp_path / "gorp_bounds.json").exists()
 
 
+def test_the_analysis_shown_in_the_documentation_is_what_is_printed(tmp_path):
+    page = (DATA.parents[2] / "docs" / "effective_horizon.md").read_text(encoding="utf-8")
+    command, *shown = page.partition("```console\n$ ")[2].partition("\n```")[0].splitlines()
+    assert command.split()[:2] == ["rltheory", "analyze"]
+    done = run("analyze", DATA / command.split()[2], *command.split()[3:], "-o", tmp_path)
+    printed = [line.split() for line in done.stdout.splitlines()]
+    assert len(shown) > 10
+    assert [line for line in shown if line.split() not in printed] == []
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -2,7 +2,7 @@
 
 import math
 from fractions import Fraction
-from itertools import product
+from itertools import islice, product
 
 import numpy as np
 import pytest
@@ -35,6 +35,7 @@ from rltheory.solvers import (
     analyze_gorp,
     analyze_horizon,
     analyze_sticky,
+    closure_gaps,
     covering_episodes,
     effective_planning_window,
     finite_horizon_occupancy,
@@ -125,25 +126,28 @@ class Exact:
         return {choice for choice in self.choices[state] if optimal[stage][choice] >= best - Fraction(1, 10**4)}
 
     def gap(self, q, optimal, closure):
-        """Least gap over all that can happen, followed one by one; 0 at the first 0."""
-        gaps, seen, to_visit = [], set(), [(0, int(self.start))]
+        """Least gap over all that can happen; 0 at the first 0."""
+        return min(self.gaps(q, optimal, closure).values())
+
+    def gaps(self, q, optimal, closure):
+        """Gaps of all that can happen, followed one by one up to a 0."""
+        gaps, to_visit = {}, [(0, int(self.start))]
         while to_visit:
             stage, state = place = to_visit.pop()
-            if place in seen or stage == self.horizon:
+            if place in gaps or stage == self.horizon:
                 continue
-            seen.add(place)
             good = self.good(optimal, stage, state)
             bad = [q[stage][choice] for choice in self.choices[state] if choice not in good]
             top = max(q[stage][list(self.choices[state])])
-            gaps.append(top - max(bad) if bad else math.inf)
-            if gaps[-1] == 0:
-                return 0
+            gaps[place] = top - max(bad) if bad else math.inf
+            if gaps[place] == 0:
+                break
             for choice in self.choices[state]:
                 value = q[stage][choice]
                 safe = not bad or value > max(bad)
                 if {Closure.GREEDY: value == top, Closure.SAFE: safe, Closure.REACHABLE: True}[closure]:
                     to_visit += [(stage + 1, int(x)) for x in np.flatnonzero(self.laws[stage][choice])]
-        return min(gaps)
+        return gaps
 
     def worst_greedy(self, q):
         """Least return over all greedy policies, one after the other."""
@@ -198,6 +202,59 @@ def test_gaps_of_all_closures_in_fractions(problem):
         assert list(k_gaps(problem, values, closure)) == [float(gap) for gap in expected]
         if closure is Closure.GREEDY:
             assert min_k(problem, values) == 1 + [gap > 0 for gap in expected].index(True)
+
+
+@given(problem=problems(), k=st.integers(1, 4))
+def test_gaps_of_single_states_in_fractions(problem, k):
+    values, truth = reference_values(problem), Exact(problem)
+    *_, q = islice(truth.tables(truth.mean()), k)
+    for closure in Closure:
+        found = closure_gaps(problem, values, closure, k=min(k, problem.horizon))
+        expected = truth.gaps(q, truth.optimal(), closure)
+        assert found.smallest == float(min(expected.values()))
+        if found.smallest > 0:
+            assert {(int(t), int(s)) for t, s in np.argwhere(found.visited)} == expected.keys()
+            gaps = np.full(found.gaps.shape, np.inf)
+            gaps[tuple(np.array(list(expected)).T)] = [float(gap) for gap in expected.values()]
+            np.testing.assert_array_equal(found.gaps, gaps)
+
+
+def test_differences_that_are_rounding_count_as_ties_if_so_asked():
+    """0.1 + 0.2 is more than 0.3 by rounding: the first way looks better."""
+    mdp = DeterministicMDP(
+        [[1, 2], [3, 3], [3, 3], [3, 3]], [[0.1, 0.3], [0.2, 0.2], [0, 0], [0, 0]], initial=[1, 0, 0, 0]
+    )
+    problem = FiniteHorizonMDP.stationary(mdp, 2)
+    values = reference_values(problem)
+    assert 0 < closure_gaps(problem, values, Closure.SAFE, k=1, tolerance=0.0).smallest < 1e-15
+    assert closure_gaps(problem, values, Closure.SAFE, k=1, tolerance=0.0, tie=1e-9).smallest == 0
+    near = closure_gaps(problem, values, Closure.GREEDY, k=1, tolerance=1e-9)
+    ties = closure_gaps(problem, values, Closure.GREEDY, k=1, tolerance=1e-9, tie=1e-9)
+    assert near.visited[1].tolist() == [False, True, False, False]
+    assert ties.visited[1].tolist() == [False, True, True, False]
+
+
+def test_what_looks_better_by_rounding_only_is_not_safe():
+    """The second way is optimal, and looks better than the wrong third one by the rounding of 0.1 + 0.2."""
+    leads = [[1, 2, 3, 3], *[[3, 3, 3, 3]] * 3]
+    pays = [[0.25, 0.1, 0.3, 0.3], [0.25] * 4, [0.4, 0.4, 0, 0], [0] * 4]
+    problem = FiniteHorizonMDP.stationary(DeterministicMDP(leads, pays, initial=[1, 0, 0, 0]), 2)
+    values = reference_values(problem)
+    by_bits, tied = (
+        closure_gaps(problem, values, Closure.SAFE, k=1, tolerance=1e-9, tie=tie).visited[1] for tie in (0.0, 1e-9)
+    )
+    assert by_bits.tolist() == [False, True, True, False]
+    assert tied.tolist() == [False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"k": 0}, "k is 0; it must be >= 1"), ({"tie": -1.0}, "tie is -1.0"), ({"tolerance": -1.0}, "tolerance is -1.0")],
+)
+def test_wrong_numbers_of_closures_are_named(change, message):
+    problem = FiniteHorizonMDP.stationary(NOT_MONOTONE, 5)
+    with pytest.raises(ValueError, match=message):
+        closure_gaps(problem, reference_values(problem), Closure.SAFE, **({"k": 1} | change))
 
 
 @settings(max_examples=50)

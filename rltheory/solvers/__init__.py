@@ -44,9 +44,11 @@ from rltheory.solvers.discounted import (
 )
 from rltheory.solvers.effective_horizon import (
     Closure,
+    ClosureGaps,
     ReferenceValues,
     SimpleEffectiveHorizon,
     StochasticEffectiveHorizon,
+    closure_gaps,
     effective_planning_window,
     greedy_returns,
     k_gaps,
@@ -179,6 +181,7 @@ __all__ = [
     "ApproximateMinimaxWinner",
     "AverageOptimum",
     "Closure",
+    "ClosureGaps",
     "DeviationMatrix",
     "Diameter",
     "DiscountedEvaluation",
@@ -235,6 +238,7 @@ __all__ = [
     "average_policy_iteration",
     "backward_induction",
     "borda_scores",
+    "closure_gaps",
     "condorcet_winner",
     "copeland_scores",
     "covering_episodes",
