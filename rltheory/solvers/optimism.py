@@ -10,6 +10,10 @@ until :math:`T u - u` is almost constant; that constant is the largest gain of a
 H on the span, of all pairs :math:`J, u` with :math:`u + J \le L u` and span of u at most H. T is monotone and commutes
 with the addition of constants, so that its growth always lies between the least and the largest entry of :math:`T u -
 u`.
+
+More is known of u where its differences are bounded, :math:`u(s) - u(s') \le d(s, s')`; then T ends with the largest
+function below that satisfies them, :math:`(\Gamma u)(s) = \min_{s'} [u(s') + d(s, s')]`, and remains monotone. A mean
+may be bounded by the estimated one and an excess, :math:`\langle \hat p_c, u \rangle + \beta_c`, besides.
 """
 
 from dataclasses import dataclass
@@ -22,7 +26,14 @@ from rltheory.arrays import UNIT_ROUNDOFF, Matrix, Vector, count, float_array, f
 from rltheory.jit import kernel, reordering_kernel
 from rltheory.problems.mdp import Indices
 
-__all__ = ["OptimisticPlan", "Plausible", "extended_value_iteration", "largest_mean", "optimistic_gain_by_bisection"]
+__all__ = [
+    "OptimisticPlan",
+    "Plausible",
+    "extended_value_iteration",
+    "largest_mean",
+    "optimistic_gain_by_bisection",
+    "tightest_differences",
+]
 
 BONUS, DISTANCE, BOX, DIVERGENCE = range(4)
 FORMS = {"bonus": BONUS, "l1": DISTANCE, "box": BOX, "kl": DIVERGENCE}
@@ -30,6 +41,7 @@ MOVE = 0.9  # share of a backup in an iteration; the rest stays, so that no peri
 MOST_SWEEPS = 1_000_000
 MOST_NEWTON_STEPS = 100
 LEAST_LOGARITHM = -700.0
+NO_DIFFERENCES = np.empty((0, 0))
 
 
 class _Sets(NamedTuple):
@@ -40,6 +52,7 @@ class _Sets(NamedTuple):
     rewards: Vector  # (C,)
     laws: Matrix  # (C, S)
     radii: Matrix  # (C, S) of a box, (C, 1) otherwise
+    excess: Vector  # (C,), infinite where the mean is bounded by the set alone
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -60,11 +73,13 @@ class Plausible:
         The set of laws q: :math:`\|q - \hat p\|_1 \le` radius; :math:`|q_s - \hat p_s| \le` radius of s;
         :math:`KL(\hat p \| q) \le` radius. With ``"bonus"`` the law is the estimated one, and the radius, which must be
         finite, is added to the mean.
+    excess : array, shape (C,), optional
+        Most :math:`\beta_c \ge 0` by which a mean may exceed the estimated one; infinite by default.
 
     Raises
     ------
     ValueError
-        If shapes do not fit, a law is no distribution, a radius is negative, or the form has another name.
+        If shapes do not fit, a law is no distribution, a radius or an excess is negative, or the form has another name.
 
     Examples
     --------
@@ -83,9 +98,17 @@ class Plausible:
     laws: Matrix
     radii: Matrix
     form: str
+    excess: Vector
 
     def __init__(
-        self, first_choice: ArrayLike, rewards: ArrayLike, laws: ArrayLike, radii: ArrayLike, form: str
+        self,
+        first_choice: ArrayLike,
+        rewards: ArrayLike,
+        laws: ArrayLike,
+        radii: ArrayLike,
+        form: str,
+        *,
+        excess: ArrayLike | None = None,
     ) -> None:
         if form not in FORMS:
             raise ValueError(f"form is {form!r}; it must be one of {', '.join(map(repr, FORMS))}")
@@ -112,7 +135,10 @@ class Plausible:
         if odd.any():
             choice = int(np.argmax(odd))
             raise ValueError(f"laws[{choice}] is {rows[choice]}; it must be a distribution")
-        arrays = {"first_choice": starts, "rewards": gains, "laws": rows, "radii": sizes}
+        most = np.full(choices, np.inf) if excess is None else np.array(excess, dtype=np.float64)
+        if most.shape != (choices,) or not (most >= 0).all():
+            raise ValueError(f"excess is {most}; it must hold a number >= 0 for each of {choices} choices")
+        arrays = {"first_choice": starts, "rewards": gains, "laws": rows, "radii": sizes, "excess": most}
         for name, array in arrays.items():
             object.__setattr__(self, name, frozen(array))
         object.__setattr__(self, "form", form)
@@ -120,7 +146,7 @@ class Plausible:
     @property
     def arrays(self) -> _Sets:
         """What kernels receive."""
-        return _Sets(FORMS[self.form], self.first_choice, self.rewards, self.laws, self.radii)
+        return _Sets(FORMS[self.form], self.first_choice, self.rewards, self.laws, self.radii, self.excess)
 
 
 @dataclass(frozen=True)
@@ -278,15 +304,28 @@ def _sort(values: Vector, order: Indices) -> None:
 
 
 @kernel
-def _back_up(sets: _Sets, span: float, values: Vector, order: Indices, policy: Indices, out: Vector) -> None:
+def _project(differences: Matrix, values: Vector) -> None:
+    """Lower values to the largest function with these differences, which satisfy the triangle inequality."""
+    for s in range(differences.shape[0]):
+        for other in range(values.size):
+            values[s] = min(values[s], values[other] + differences[s, other])
+
+
+@kernel
+def _back_up(
+    sets: _Sets, span: float, differences: Matrix, values: Vector, order: Indices, policy: Indices, out: Vector
+) -> None:
     """Write T u to `out`, and the choices that attain L u to `policy`."""
-    form, first_choice, rewards, laws, radii = sets
+    form, first_choice, rewards, laws, radii, excess = sets
     _sort(values, order)
     least = np.inf
     for s in range(values.size):
         best = -np.inf
         for c in range(first_choice[s], first_choice[s + 1]):
-            value = rewards[c] + _largest_mean(form, laws[c], radii[c], values, order)
+            mean = _largest_mean(form, laws[c], radii[c], values, order)
+            if excess[c] < np.inf:
+                mean = min(mean, _mean(laws[c], values) + excess[c])
+            value = rewards[c] + mean
             if value > best:
                 best = value
                 policy[s] = c
@@ -294,11 +333,19 @@ def _back_up(sets: _Sets, span: float, values: Vector, order: Indices, policy: I
         least = min(least, best)
     for s in range(values.size):
         out[s] = min(out[s], least + span)
+    _project(differences, out)
 
 
 @kernel
 def _iterate(
-    sets: _Sets, span: float, precision: float, values: Vector, spare: Vector, order: Indices, policy: Indices
+    sets: _Sets,
+    span: float,
+    differences: Matrix,
+    precision: float,
+    values: Vector,
+    spare: Vector,
+    order: Indices,
+    policy: Indices,
 ) -> tuple[float, float, int]:
     """Iterate until the growth differs by the precision at most, and leave the function that has this growth."""
     low, high = -np.inf, np.inf
@@ -311,7 +358,7 @@ def _iterate(
                 least = min(least, values[s])
             for s in range(values.size):
                 values[s] -= least
-        _back_up(sets, span, values, order, policy, spare)
+        _back_up(sets, span, differences, values, order, policy, spare)
         low, high = np.inf, -np.inf
         for s in range(values.size):
             low = min(low, spare[s] - values[s])
@@ -322,14 +369,21 @@ def _iterate(
 
 @kernel
 def _is_attained(
-    sets: _Sets, span: float, gain: float, values: Vector, spare: Vector, order: Indices, policy: Indices
+    sets: _Sets,
+    span: float,
+    differences: Matrix,
+    gain: float,
+    values: Vector,
+    spare: Vector,
+    order: Indices,
+    policy: Indices,
 ) -> bool:
     """Whether some u in [0, H]^S has u + J <= L u: descend from H to the largest one, if there is one."""
     for s in range(values.size):
         values[s] = span
     change = np.inf
     while change > 0.0:
-        _back_up(sets, np.inf, values, order, policy, spare)
+        _back_up(sets, np.inf, differences, values, order, policy, spare)
         change = 0.0
         for s in range(values.size):
             lowered = min(values[s], spare[s] - gain)
@@ -381,8 +435,52 @@ def largest_mean(law: ArrayLike, radius: ArrayLike, values: ArrayLike, form: str
     return float(_largest_mean(sets.form, sets.laws[0], sets.radii[0], u, order))
 
 
+def tightest_differences(bounds: ArrayLike) -> Matrix:
+    r"""Bounds on differences that follow from others, :math:`u(s) - u(t) \le d(s, s') + d(s', t)`.
+
+    Parameters
+    ----------
+    bounds : array_like, shape (S, S)
+        Bounds :math:`d(s, s')` on :math:`u(s) - u(s')`, finite.
+
+    Returns
+    -------
+    array, shape (S, S)
+        The least bounds that follow, with zeros on the diagonal.
+
+    Raises
+    ------
+    ValueError
+        If the shape is another, or no function has such differences. The message names a state at which they break.
+
+    Examples
+    --------
+    >>> tightest_differences([[0, 1, 9], [9, 0, 1], [-1, 9, 0]])
+    array([[ 0.,  1.,  2.],
+           [ 0.,  0.,  1.],
+           [-1.,  0.,  0.]])
+    """
+    least = float_array(bounds, "bounds", ndim=2)
+    if least.shape[0] != least.shape[1]:
+        raise ValueError(f"bounds has shape {least.shape}; it must be square")
+    np.fill_diagonal(least, np.minimum(least.diagonal(), 0.0))
+    for between in range(len(least)):
+        least = np.minimum(least, least[:, [between]] + least[between])
+    if least.diagonal().min() < 0:
+        state = int(least.diagonal().argmin())
+        raise ValueError(
+            f"bounds contradict each other: they put state {state} {-least[state, state]:.6g} below itself"
+        )
+    return least
+
+
 def extended_value_iteration(
-    plausible: Plausible, *, span: float = np.inf, precision: float = 1e-6, start: Vector | None = None
+    plausible: Plausible,
+    *,
+    span: float = np.inf,
+    differences: ArrayLike | None = None,
+    precision: float = 1e-6,
+    start: Vector | None = None,
 ) -> OptimisticPlan:
     r"""Largest gain of all plausible processes, and a policy that attains it.
 
@@ -392,6 +490,8 @@ def extended_value_iteration(
         The processes.
     span
         Bound H > 0 on the span of u, infinite by default.
+    differences : array_like, shape (S, S), optional
+        Bounds on the differences :math:`u(s) - u(s')`, finite.
     precision
         Largest distance > 0 of the bounds on the gain.
     start : array, shape (S,), optional
@@ -405,14 +505,14 @@ def extended_value_iteration(
     Raises
     ------
     ValueError
-        If a number is not positive.
+        If a number is not positive, or no function has such differences.
     ArithmeticError
         If a million iterations do not reach the precision: some plausible process has several gains, or rounding
         exceeds it.
 
     References
     ----------
-    :cite:`jaksch2010`; with the span :cite:`fruit2018`
+    :cite:`jaksch2010`; with the span :cite:`fruit2018`; with excess and differences :cite:`boone2024`
 
     Examples
     --------
@@ -425,9 +525,12 @@ def extended_value_iteration(
         span = positive(span, "span")
     precision = positive(precision, "precision")
     states = plausible.laws.shape[1]
+    bounds = NO_DIFFERENCES if differences is None else tightest_differences(differences)
+    if bounds.size and len(bounds) != states:
+        raise ValueError(f"differences has shape {bounds.shape}; it must be {(states, states)}")
     values = np.zeros(states) if start is None else start - start.min()
     policy, order = np.empty(states, np.int64), np.argsort(-values, kind="stable")
-    low, high, sweeps = _iterate(plausible.arrays, span, precision, values, np.empty(states), order, policy)
+    low, high, sweeps = _iterate(plausible.arrays, span, bounds, precision, values, np.empty(states), order, policy)
     if high - low > precision:
         raise ArithmeticError(
             f"after {sweeps} iterations the bounds {low:.9g} and {high:.9g} on the optimistic gain are still farther "
@@ -476,7 +579,7 @@ def optimistic_gain_by_bisection(plausible: Plausible, span: float, *, steps: in
     low, high = float(plausible.rewards.min()), float(plausible.rewards.max()) + bonus
     for _ in range(steps):
         gain = (low + high) / 2
-        if _is_attained(arrays, span, gain, *room):
+        if _is_attained(arrays, span, NO_DIFFERENCES, gain, *room):
             low = gain
         else:
             high = gain
