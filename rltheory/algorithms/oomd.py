@@ -172,7 +172,7 @@ def mdp_oomd(mdp: MDP, *, horizon: int, window: int, length: int, rate: float, r
     >>> trace = mdp_oomd(hidden_action(2, advantage=0.5), horizon=20_000, window=10, length=50, rate=0.1,
     ...                  rng=np.random.default_rng(0))
     >>> visits = trace.last("visits")
-    >>> bool(visits[1] > 10 * visits[0])
+    >>> bool(visits[1] > 5 * visits[0])
     True
     """
     window, length = count(window, "window", at_least=1), count(length, "length", at_least=1)

@@ -84,5 +84,5 @@ def replicates(
         dims, _ = first.values[name]
         stacked = np.stack([trace[name] for trace in traces])
         data[name] = (("algorithm", "replicate", *dims), stacked.reshape(len(runs), times, *stacked.shape[1:]))
-    coordinates = {"algorithm": list(runs), "replicate": np.arange(times), "time": first.times}
-    return Dataset(data, coords=coordinates, attrs={"clock": first.clock, "root": root})
+    clock = ("time", first.times, {"long_name": first.clock})
+    return Dataset(data, coords={"algorithm": list(runs), "replicate": np.arange(times), "time": clock})
