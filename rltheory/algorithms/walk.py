@@ -96,10 +96,6 @@ class Walk:
         self.entries = np.zeros(self._laws.successors.size, np.int64)  # how often each possible step was seen
         self.visits = np.zeros(mdp.choices, np.int64)
         self._choice_of_entry = np.repeat(np.arange(mdp.choices), np.diff(self._laws.first_entry))
-        probabilities = np.diff(self._laws.cumulative, prepend=0.0)
-        first = self._laws.first_entry[:-1]
-        probabilities[first] = self._laws.cumulative[first]
-        self._probabilities = probabilities
         points = self.times.size
         self._sums = np.zeros(3)  # of Bellman errors, of noise, of changes of values
         self._record = {
@@ -165,7 +161,7 @@ class Walk:
         values, successors = plan.values, self._laws.successors
         made = np.add.reduceat(moves, self._laws.first_entry[:-1])
         self.visits += made
-        expected = np.add.reduceat(self._probabilities * values[successors], self._laws.first_entry[:-1])
+        expected = self.mdp.transition_matrix @ values
         promised = np.full(self.mdp.choices, np.nan)
         promised[policy] = values + plan.gain - self.mdp.rewards[policy] - expected[policy]
         visited = made > 0

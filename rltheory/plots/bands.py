@@ -77,9 +77,7 @@ def bands(
     shown = times > 0 if log_time else np.ones(times.size, np.bool_)
     ordered = curves.transpose(names, "replicate", "time")
     means = ordered.mean("replicate").to_numpy()
-    low, high = (
-        ordered.quantile(level, "replicate").to_numpy() for level in ((1 - coverage) / 2, (1 + coverage) / 2)
-    )
+    low, high = (ordered.quantile(level, "replicate").to_numpy() for level in ((1 - coverage) / 2, (1 + coverage) / 2))
     if log_quantity:
         means, low, high = (np.where(values > 0, values, np.nan) for values in (means, low, high))
     ax = ax or new_axes(width=7.6, height=4.4)
