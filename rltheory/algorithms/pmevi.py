@@ -39,7 +39,7 @@ from rltheory.problems.mdp import MDP, Indices
 from rltheory.solvers.optimism import OptimisticPlan, Plausible, extended_value_iteration, tightest_differences
 from rltheory.trace import Trace
 
-__all__ = ["Commutes", "pmevi_dt"]
+__all__ = ["Commutes", "CommutingWalk", "pmevi_dt"]
 
 
 class Commutes(NamedTuple):
@@ -98,7 +98,7 @@ def _walk_and_commute(
     return state, steps, total
 
 
-class _CommutingWalk(Walk):
+class CommutingWalk(Walk):
     """A walk that remembers what was earned between any two states."""
 
     def __init__(self, mdp: MDP, horizon: int, rng: np.random.Generator) -> None:
@@ -148,7 +148,7 @@ def _differences(estimates: Matrix, errors: Matrix, largest: float) -> Matrix:
 
 
 def _mitigation(
-    walk: _CommutingWalk, laws: Array, reference: Vector, errors: Matrix, largest: float, log: float
+    walk: CommutingWalk, laws: Array, reference: Vector, errors: Matrix, largest: float, log: float
 ) -> Vector:
     """Most by which means may exceed estimated ones; infinite for choices never made."""
     variances = np.maximum(laws @ reference**2 - (laws @ reference) ** 2, 0.0)
@@ -208,7 +208,7 @@ def pmevi_dt(
     """
     delta, bonus = confidence(delta), positive(bonus, "bonus")
     rewards_in_unit_interval(mdp)
-    walk = _CommutingWalk(mdp, horizon, rng)
+    walk = CommutingWalk(mdp, horizon, rng)
     radii = bernstein_radii(mdp, delta)
     largest, log = horizon**0.2, math.log(mdp.choices * horizon / delta)
     plan: OptimisticPlan | None = None

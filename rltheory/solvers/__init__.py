@@ -109,6 +109,7 @@ from rltheory.solvers.optimism import (
     extended_value_iteration,
     largest_mean,
     optimistic_gain_by_bisection,
+    tightest_differences,
 )
 from rltheory.solvers.parametric import (
     EvaluatedPolicies,
@@ -271,6 +272,7 @@ __all__ = [
     "stability_radius",
     "stationary_laws",
     "stochastic_effective_horizon",
+    "tightest_differences",
     "value_iteration",
     "weight_sweep",
     "zero_temperature_limit",

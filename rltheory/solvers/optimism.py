@@ -506,9 +506,7 @@ def tightest_differences(bounds: ArrayLike) -> Matrix:
         least = np.minimum(least, least[:, [between]] + least[between])
     if least.diagonal().min() < 0:
         state = int(least.diagonal().argmin())
-        raise ValueError(
-            f"bounds contradict each other: they put state {state} {-least[state, state]:.6g} below itself"
-        )
+        raise ValueError(f"bounds contradict each other: they put state {state} below itself")
     return least
 
 
