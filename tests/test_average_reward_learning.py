@@ -227,10 +227,10 @@ def test_indicators_of_choices_make_a_tabular_process_linear():
 # PMEVI-DT: commutes, projection, mitigation
 
 
-def ways_restated(path, rewards):
+def ways_restated(path, rewards, states):
     """For each pair (from, to): the ways that came to their end, their steps and rewards, from a path of states."""
     ways = {}
-    for here, there in product(range(max(path) + 1), repeat=2):
+    for here, there in product(range(states), repeat=2):
         if here == there:
             continue
         number, steps, earned, began = 0, 0, 0.0, None
@@ -257,7 +257,7 @@ def test_commutes_are_those_of_the_path():
         choice = plan.policy[path[-1]]
         rewards.append(mdp.rewards[choice])
         path.append(drawn(mdp, choice, rng))
-    for (here, there), (number, steps, earned) in ways_restated(path, rewards).items():
+    for (here, there), (number, steps, earned) in ways_restated(path, rewards, mdp.states).items():
         assert walk.commutes.completed[there, here] == number > 0
         assert walk.commutes.durations[there, here] == steps
         assert walk.commutes.earned[there, here] == pytest.approx(earned, abs=1e-9)
@@ -291,6 +291,64 @@ def test_errors_of_the_differences_of_the_bias_are_bounded():
         frequent = walk.commutes.completed > 1000
         assert frequent.any()
         assert np.abs(estimates - true)[frequent].max() < 0.3
+
+
+def pmevi_restated(mdp, horizon, delta, bonus, rng):
+    """The loop of the paper, with formulas on single numbers; only the planner is the package's."""
+    states, choices, cap = mdp.states, mdp.choices, horizon**0.2
+    ell = np.log(choices * horizon / delta)
+    path, history, starts, promised, values = [int(rng.choice(states, p=mdp.initial))], [], [], [], None
+    seen = np.zeros((choices, states))
+    while len(history) < horizon:
+        t = len(history)
+        starts.append(t)
+        n = seen.sum(axis=1)
+        laws = np.array([row / row.sum() if row.any() else np.full(states, 1 / states) for row in seen])
+        earned = [mdp.rewards[choice] for _, choice, _ in history]
+        average, excess_promised = sum(earned) / max(t, 1), max(sum(promised) - sum(earned), 0)
+        ways = ways_restated(path, earned, states)
+        error, estimate = np.full((states, states), np.inf), np.zeros((states, states))
+        for s, x in product(range(states), repeat=2):
+            if s == x:
+                error[s, x] = 0
+                continue
+            (there, out_steps, out), (back, in_steps, home) = ways[s, x], ways[x, s]
+            if there + back:
+                estimate[s, x] = ((out - average * out_steps) - (home - average * in_steps)) / (there + back)
+                noise = (1 + cap) * np.sqrt(8 * t * np.log(2 / delta))
+                error[s, x] = (3 * cap + noise + 2 * excess_promised) / (there + back)
+        bounds = np.where(np.eye(states) > 0, 0.0, np.minimum(cap, estimate + error))
+        closed = tightest_differences(bounds)
+        h = np.array([min(estimate[x, 0] + closed[s, x] for x in range(states)) for s in range(states)])
+        beta, radii = np.full(choices, np.inf), np.zeros((choices, states))
+        for c in range(choices):
+            p, s, floor = laws[c], mdp.state_of_choice[c], max(n[c], 1)
+            log = np.log(6 * choices * floor / delta)
+            radii[c] = bonus * (2 * np.sqrt(p * (1 - p) * log / floor) + 6 * log / floor)
+            if n[c]:
+                spread = p @ (h - p @ h) ** 2 + 8 * cap * sum(p[x] * min(error[x, s], cap) for x in range(states))
+                beta[c] = bonus * (np.sqrt(2 * spread * ell / n[c]) + 3 * cap * ell / n[c])
+        sets = Plausible(mdp.first_choice, mdp.rewards, laws, radii, "box", excess=beta)
+        precision = np.sqrt(np.log(max(t, 2)) / max(t, 2))
+        plan = extended_value_iteration(sets, differences=bounds, precision=precision, start=values)
+        values, new = plan.values, np.zeros(choices)
+        while len(history) < horizon and new[plan.policy[path[-1]]] < max(n[plan.policy[path[-1]]], 1):
+            choice = plan.policy[path[-1]]
+            following = drawn(mdp, choice, rng)
+            history.append((path[-1], choice, following))
+            promised.append(plan.gain)
+            new[choice] += 1
+            seen[choice, following] += 1
+            path.append(following)
+    return history, starts
+
+
+def test_pmevi_is_the_loop_of_the_paper():
+    mdp = river_swim(3)
+    history, starts = pmevi_restated(mdp, 2000, 0.1, 0.05, np.random.default_rng(3))
+    trace = pmevi_dt(mdp, horizon=2000, delta=0.1, bonus=0.05, known_rewards=True, rng=np.random.default_rng(3))
+    counted(history, trace)
+    assert trace.last("epochs") == len(starts)
 
 
 @pytest.mark.parametrize("form", ["l1", "box", "kl", "bonus"])
