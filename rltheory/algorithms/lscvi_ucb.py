@@ -11,7 +11,7 @@ With features :math:`\phi_c` of the choices made so far, :math:`\Lambda = I + \s
 
 where :math:`Q_m` is cut off at :math:`1 / (1 - \gamma)`. With m steps left it makes the choice of largest :math:`Q_m`.
 It plans anew when the determinant of :math:`\Lambda` has doubled. With :math:`\beta = \mathrm{sp}\, d
-\sqrt{\log(d T / \delta)}` and :math:`1 - \gamma = 1 / \sqrt T`, regret is of order
+\sqrt{\log(d T / \delta)}` and :math:`1 - \gamma = 1 / \sqrt{T + 1}`, regret is of order
 :math:`\mathrm{sp} \sqrt{d^3 T}`, up to logarithms. As no policies are enumerated, the time is polynomial.
 
 Paper: :cite:`hong2025`. The constant of :math:`\beta`, 1 here, and the discount are recalled up to logarithms.
