@@ -18,7 +18,7 @@ __all__ = ["replicates"]
 
 def replicates(
     runs: Mapping[str, Callable[[np.random.Generator], Trace]],
-    times: int,
+    number: int,
     *,
     root: int = 0,
     workers: Workers | None = None,
@@ -29,9 +29,9 @@ def replicates(
     ----------
     runs
         For each name of an algorithm what runs it, given a source of randomness.
-    times
-        Number of runs of each, >= 1. The stream of one is named by the algorithm and its number, so that neither the
-        other algorithms nor the workers change its numbers.
+    number
+        Number of runs of each, >= 1. The stream of one is named by the algorithm and the place of the run, so that
+        neither the other algorithms nor the workers change what it draws.
     root
         Root seed, >= 0.
     workers
@@ -61,18 +61,18 @@ def replicates(
     """
     from xarray import Dataset
 
-    times = count(times, "times", at_least=1)
+    number = count(number, "number", at_least=1)
     if not runs:
         raise ValueError("there is nothing to run; give one algorithm at least")
     if workers is None:
         with Workers() as own:
-            return replicates(runs, times, root=root, workers=own)
+            return replicates(runs, number, root=root, workers=own)
 
     def run(task: tuple[str, int]) -> Trace:
-        name, number = task
-        return runs[name](stream(root, "replicates", name, number))
+        name, place = task
+        return runs[name](stream(root, "replicates", name, place))
 
-    tasks = [(name, number) for name in runs for number in range(times)]
+    tasks = [(name, place) for name in runs for place in range(number)]
     traces = workers.map(run, tasks, label=lambda task: f"{task[0]}, run {task[1] + 1}")
     first = traces[0]
     for (name, _), trace in zip(tasks, traces, strict=True):
@@ -83,6 +83,6 @@ def replicates(
     for name in shared:
         dims, _ = first.values[name]
         stacked = np.stack([trace[name] for trace in traces])
-        data[name] = (("algorithm", "replicate", *dims), stacked.reshape(len(runs), times, *stacked.shape[1:]))
+        data[name] = (("algorithm", "replicate", *dims), stacked.reshape(len(runs), number, *stacked.shape[1:]))
     clock = ("time", first.times, {"long_name": first.clock})
-    return Dataset(data, coords={"algorithm": list(runs), "replicate": np.arange(times), "time": clock})
+    return Dataset(data, coords={"algorithm": list(runs), "replicate": np.arange(number), "time": clock})
