@@ -10,6 +10,7 @@ from rltheory.algorithms.hedge import hedge
 from rltheory.algorithms.history_hedge import history_hedge
 from rltheory.algorithms.inpo import inpo
 from rltheory.algorithms.inpo_regression import inpo_regression
+from rltheory.algorithms.learning_curves import gorp_successes, sqirl_returns
 from rltheory.algorithms.loop import loop
 from rltheory.algorithms.lscvi_ucb import lscvi_ucb
 from rltheory.algorithms.magnetic_mirror_descent import magnetic_mirror_descent, magnetic_preference_optimization
@@ -51,6 +52,7 @@ __all__ = [
     "cell_means",
     "direct_nash_optimization",
     "gorp",
+    "gorp_successes",
     "harpg",
     "hedge",
     "history_hedge",
@@ -86,6 +88,7 @@ __all__ = [
     "self_play_gradient",
     "softmax_policy_gradient",
     "sqirl",
+    "sqirl_returns",
     "svrpg",
     "tsde",
     "ucrl2",

@@ -3,7 +3,13 @@
 from rltheory.plots.bands import bands
 from rltheory.plots.cliffs import cliff_curve, flip_map
 from rltheory.plots.convergence import convergence, local_rates, sides
-from rltheory.plots.effective_horizon import effective_horizons, gaps_by_k, sample_complexities
+from rltheory.plots.effective_horizon import (
+    effective_horizons,
+    gaps_by_k,
+    returns_by_episodes,
+    sample_complexities,
+    success_by_episodes,
+)
 from rltheory.plots.graph import transition_graph
 from rltheory.plots.maps import occupancy_map, policy_map, value_map
 from rltheory.plots.racing import exploitability_bars, race
@@ -21,9 +27,11 @@ __all__ = [
     "occupancy_map",
     "policy_map",
     "race",
+    "returns_by_episodes",
     "sample_complexities",
     "sides",
     "simplex",
+    "success_by_episodes",
     "transition_graph",
     "value_map",
 ]
