@@ -12,11 +12,15 @@ from rltheory.algorithms.inpo import inpo
 from rltheory.algorithms.inpo_regression import inpo_regression
 from rltheory.algorithms.learning_curves import gorp_successes, sqirl_returns
 from rltheory.algorithms.loop import loop
+from rltheory.algorithms.lscvi_ucb import lscvi_ucb
 from rltheory.algorithms.magnetic_mirror_descent import magnetic_mirror_descent, magnetic_preference_optimization
 from rltheory.algorithms.mdpo import mdpo
 from rltheory.algorithms.nash_md import nash_md
 from rltheory.algorithms.nash_mirror_prox import nash_mirror_prox
+from rltheory.algorithms.oomd import mdp_oomd
 from rltheory.algorithms.optimistic import optimistic_mirror_descent
+from rltheory.algorithms.optimistic_q_learning import optimistic_q_learning
+from rltheory.algorithms.pmevi import pmevi_dt
 from rltheory.algorithms.policy_iteration import policy_iteration
 from rltheory.algorithms.policy_mirror_descent import (
     adaptive_policy_mirror_descent,
@@ -32,6 +36,7 @@ from rltheory.algorithms.self_play_gradient import self_play_gradient
 from rltheory.algorithms.softmax_policy_gradient import softmax_policy_gradient
 from rltheory.algorithms.sqirl import by_regressor, cell_means, least_squares, sqirl
 from rltheory.algorithms.stochastic_policy_gradient import harpg, n_pg_igt, policy_gradient_ascent, svrpg
+from rltheory.algorithms.tsde import tsde
 from rltheory.algorithms.ucrl import kl_ucrl, scal, ucrl2, ucrl2b
 from rltheory.algorithms.value_iteration import value_iteration
 from rltheory.algorithms.walk import Walk
@@ -56,15 +61,19 @@ __all__ = [
     "kl_ucrl",
     "least_squares",
     "loop",
+    "lscvi_ucb",
     "magnetic_mirror_descent",
     "magnetic_preference_optimization",
+    "mdp_oomd",
     "mdpo",
     "n_pg_igt",
     "nash_md",
     "nash_mirror_prox",
     "natural_policy_gradient",
     "optimistic_mirror_descent",
+    "optimistic_q_learning",
     "play_contexts",
+    "pmevi_dt",
     "policy_gradient_ascent",
     "policy_iteration",
     "policy_mirror_descent",
@@ -81,6 +90,7 @@ __all__ = [
     "sqirl",
     "sqirl_returns",
     "svrpg",
+    "tsde",
     "ucrl2",
     "ucrl2b",
     "value_iteration",

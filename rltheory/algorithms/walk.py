@@ -108,7 +108,7 @@ class Walk:
             "noise": np.zeros(points),
             "drift": np.zeros(points),
         }
-        self._promised = 0.0
+        self.promised = 0.0  # sum of the gains that plans promised
         self._next = 1
 
     @property
@@ -144,12 +144,17 @@ class Walk:
         while not stopped and self.time < end:
             goal = min(end, int(self.times[self._next]))
             before, entries = self.state, self.entries.copy()
-            self.state, steps = _walk(self._laws, policy, allowance, self.entries, before, goal - self.time, self.rng)
+            steps = self._move(policy, allowance, goal - self.time)
             stopped = self.time + steps < goal
             self.time += steps
             self._settle(plan, policy, self.entries - entries, before, steps)
             if self.time == self.times[self._next]:
                 self._write(plan)
+
+    def _move(self, policy: Indices, allowance: Indices, steps: int) -> int:
+        """Take some steps, or as many as the allowance permits, and return how many they were."""
+        self.state, steps = _walk(self._laws, policy, allowance, self.entries, self.state, steps, self.rng)
+        return steps
 
     def _settle(self, plan: Plan, policy: Indices, moves: Indices, before: int, steps: int) -> None:
         """Account for the steps taken since the last account."""
@@ -165,13 +170,13 @@ class Walk:
             made @ expected - moves @ values[successors],
             values[self.state] - values[before],
         )
-        self._promised += steps * plan.gain
+        self.promised += steps * plan.gain
 
     def _write(self, plan: Plan) -> None:
         record, place = self._record, self._next
         record["visits"][place] = self.visits
         record["state"][place], record["gain"][place] = self.state, plan.gain
-        record["epochs"][place], record["promised"][place] = self.epochs, self._promised
+        record["epochs"][place], record["promised"][place] = self.epochs, self.promised
         record["errors"][place], record["noise"][place], record["drift"][place] = self._sums
         self._next += 1
 

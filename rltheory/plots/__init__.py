@@ -1,5 +1,6 @@
 """Figures from verdicts, policies and decision processes; they read what they are handed and solve nothing."""
 
+from rltheory.plots.bands import bands
 from rltheory.plots.cliffs import cliff_curve, flip_map
 from rltheory.plots.convergence import convergence, local_rates, sides
 from rltheory.plots.effective_horizon import (
@@ -15,6 +16,7 @@ from rltheory.plots.racing import exploitability_bars, race
 from rltheory.plots.simplex import simplex
 
 __all__ = [
+    "bands",
     "cliff_curve",
     "convergence",
     "effective_horizons",

@@ -123,6 +123,7 @@ from rltheory.solvers.optimism import (
     extended_value_iteration,
     largest_mean,
     optimistic_gain_by_bisection,
+    tightest_differences,
 )
 from rltheory.solvers.parametric import (
     EvaluatedPolicies,
@@ -300,6 +301,7 @@ __all__ = [
     "stability_radius",
     "stationary_laws",
     "stochastic_effective_horizon",
+    "tightest_differences",
     "value_iteration",
     "visit_probabilities",
     "weight_sweep",
