@@ -204,10 +204,17 @@ def lscvi_restated(linear, horizon, span, delta, bonus, rng):
     return history, epochs
 
 
-@pytest.mark.parametrize(
-    "linear", [random_linear_mdp(np.random.default_rng(0), 5, 3, 3), LinearMDP.from_tabular(river_swim(3))], ids=str
+RANDOM_LINEAR, ONE_HOT_RIVER = (
+    random_linear_mdp(np.random.default_rng(0), 5, 3, 3),
+    LinearMDP.from_tabular(river_swim(3)),
 )
-@pytest.mark.parametrize(("span", "bonus"), [(2.5, 0.01), (0.05, 0.1)])
+
+
+@pytest.mark.parametrize(
+    ("linear", "span", "bonus"),
+    [(RANDOM_LINEAR, 2.5, 0.01), (RANDOM_LINEAR, 0.05, 0.1), (ONE_HOT_RIVER, 2.5, 0.01), (ONE_HOT_RIVER, 0.5, 0.1)],
+    ids=str,
+)
 def test_lscvi_is_the_algorithm_of_the_paper(linear, span, bonus):
     options = {"horizon": 300, "span": span, "delta": 0.1, "bonus": bonus}
     history, epochs = lscvi_restated(linear, rng=np.random.default_rng(1), **options)
