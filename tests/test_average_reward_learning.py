@@ -210,9 +210,10 @@ RANDOM_LINEAR, ONE_HOT_RIVER = (
 )
 
 
+# The second span is small enough to bind. On the river it would make ties, which rounding decides.
 @pytest.mark.parametrize(
     ("linear", "span", "bonus"),
-    [(RANDOM_LINEAR, 2.5, 0.01), (RANDOM_LINEAR, 0.05, 0.1), (ONE_HOT_RIVER, 2.5, 0.01), (ONE_HOT_RIVER, 0.5, 0.1)],
+    [(RANDOM_LINEAR, 2.5, 0.01), (RANDOM_LINEAR, 0.05, 0.1), (ONE_HOT_RIVER, 2.5, 0.01)],
     ids=str,
 )
 def test_lscvi_is_the_algorithm_of_the_paper(linear, span, bonus):
