@@ -8,7 +8,15 @@ import pytest
 from scipy.optimize import brentq, linprog
 from xarray import DataArray
 
-from rltheory.algorithms import lscvi_ucb, mdp_oomd, optimistic_q_learning, pmevi_dt, tsde, ucrl2
+from rltheory.algorithms import (
+    average_reward_learners,
+    lscvi_ucb,
+    mdp_oomd,
+    optimistic_q_learning,
+    pmevi_dt,
+    tsde,
+    ucrl2,
+)
 from rltheory.algorithms.pmevi import CommutingWalk
 from rltheory.algorithms.tsde import dirichlet_rows
 from rltheory.instances import hidden_action, random_ergodic_mdp, random_linear_mdp, river_swim
@@ -534,6 +542,20 @@ def test_wrong_parameters_are_named(run, message):
 
 
 # Races of many runs
+
+
+@pytest.mark.parametrize("bonus", [1.0, 0.5])
+def test_everybody_is_ready_to_run(bonus):
+    runs = average_reward_learners(river_swim(3), horizon=100, span=2.2, delta=0.1, bonus=bonus)
+    assert len(runs) == 10
+    for name, run in runs.items():
+        trace = run(np.random.default_rng(0))
+        assert trace.algorithm == name
+        assert trace.last("visits").sum() == 100
+    known = ucrl2(river_swim(3), horizon=100, delta=0.1, bonus=bonus, known_rewards=True, rng=np.random.default_rng(0))
+    np.testing.assert_array_equal(next(iter(runs.values()))(np.random.default_rng(0))["visits"], known["visits"])
+    uneven = TabularMDP(np.ones((2, 2, 2)) / 2, np.zeros((2, 2)), allowed=[[True, True], [True, False]])
+    assert len(average_reward_learners(uneven, horizon=100, span=2.2)) == 9
 
 
 def river_runs(names):
