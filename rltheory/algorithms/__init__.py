@@ -30,6 +30,7 @@ from rltheory.algorithms.policy_mirror_descent import (
 from rltheory.algorithms.proximal_point import proximal_point
 from rltheory.algorithms.racing import race
 from rltheory.algorithms.regret_matching import predictive_regret_matching_plus, regret_matching_plus
+from rltheory.algorithms.restless import average_reward_learners
 from rltheory.algorithms.sampled_mirror_descent import sampled_hedge, sampled_magnetic_mirror_descent
 from rltheory.algorithms.sampled_nash_mirror_prox import sampled_nash_mirror_prox
 from rltheory.algorithms.self_play_gradient import self_play_gradient
@@ -46,6 +47,7 @@ __all__ = [
     "accelerated_preference_optimization",
     "adahedge",
     "adaptive_policy_mirror_descent",
+    "average_reward_learners",
     "batched_magnetic_mirror_descent",
     "batched_nash_mirror_prox",
     "by_regressor",
