@@ -206,6 +206,11 @@ class Walk:
         watch = _Allowance(np.maximum(self.visits, 1)) if watch is None else watch
         end = self.horizon if longest is None else min(self.horizon, self.time + longest)
         policy = np.ascontiguousarray(plan.policy, np.int64)
+        values, expected = plan.values, self.expected(plan.values)
+        promised = np.full(self.mdp.choices, np.nan)
+        promised[policy] = values + plan.gain - self.mdp.rewards[policy] - expected[policy]
+        if self.time == 0:
+            self._note(0, watch)
         self.epochs += 1
         self.epoch_began = self.time
         stopped = False
@@ -215,37 +220,33 @@ class Walk:
             self.state, steps = watch.walk(self._laws, policy, self.entries, before, goal - self.time, self.rng)
             stopped = self.time + steps < goal
             self.time += steps
-            self._settle(plan, policy, self.entries - entries, before, steps)
+            moves = self.entries - entries
+            made = np.add.reduceat(moves, self._laws.first_entry[:-1])
+            visited = made > 0
+            self.visits += made
+            self._sums += (
+                made[visited] @ promised[visited],
+                made @ expected - moves @ values[self._laws.successors],
+                values[self.state] - values[before],
+            )
+            self._promised += steps * plan.gain
             if self.time == self.times[self._next]:
-                self._write(plan, watch)
+                self._write(plan)
+                self._note(self._next, watch)
+                self._next += 1
 
-    def _settle(self, plan: Plan, policy: Indices, moves: Indices, before: int, steps: int) -> None:
-        """Account for the steps taken since the last account."""
-        values, successors = plan.values, self._laws.successors
-        made = np.add.reduceat(moves, self._laws.first_entry[:-1])
-        self.visits += made
-        expected = self.expected(values)
-        promised = np.full(self.mdp.choices, np.nan)
-        promised[policy] = values + plan.gain - self.mdp.rewards[policy] - expected[policy]
-        visited = made > 0
-        self._sums += (
-            made[visited] @ promised[visited],
-            made @ expected - moves @ values[successors],
-            values[self.state] - values[before],
-        )
-        self._promised += steps * plan.gain
-
-    def _write(self, plan: Plan, watch: Watch) -> None:
+    def _write(self, plan: Plan) -> None:
         record, place = self._record, self._next
         record["visits"][place] = self.visits
         record["state"][place], record["gain"][place] = self.state, plan.gain
         record["epochs"][place], record["promised"][place] = self.epochs, self._promised
         record["errors"][place], record["noise"][place], record["drift"][place] = self._sums
+
+    def _note(self, place: int, watch: Watch) -> None:
         for name, (labels, value) in watch.notes().items():
-            if name not in record:
-                record[name], self._labels[name] = np.zeros((self.times.size, *np.shape(value))), labels
-            record[name][place] = value
-        self._next += 1
+            if place == 0:
+                self._record[name], self._labels[name] = np.zeros((self.times.size, *np.shape(value))), labels
+            self._record[name][place] = value
 
     def trace(self, algorithm: str) -> Trace:
         """Record of the run.
