@@ -1,8 +1,8 @@
 r"""Proof of the bounds for LOOP with lazy updates, for three classes at once.
 
-Notation. At step t the hypothesis :math:`f_t` is in force; :math:`\hat W_{t-1}` and :math:`W_{t-1}` are its empirical and
-its true gap on the past, :math:`E_t` its expected error at the choice made. Paths are walked here in plain NumPy, gaps
-computed from their definitions at each step; only plans come from the planners.
+Notation. At step t the hypothesis :math:`f_t` is in force; :math:`\hat W_{t-1}` and :math:`W_{t-1}` are its empirical
+and its true gap on the past, :math:`E_t` its expected error at the choice made. Paths are walked here in plain NumPy,
+gaps computed from their definitions at each step; only plans come from the planners.
 """
 
 import math
@@ -161,7 +161,9 @@ class Weighted(NamedTuple):
 def walk_mixture(s: paper.Mixture) -> Lazy:
     """Gaps are squared norms of distances to the ridge estimate, or to the truth."""
     bases = np.moveaxis(s.problem.features, 0, 2).reshape(s.mdp.choices, -1, s.mdp.states)
-    members = [Weighted(m.policy, m.gain, m.values, np.array(w)) for m, w in zip(s.models.models, s.weights, strict=True)]
+    members = [
+        Weighted(m.policy, m.gain, m.values, np.array(w)) for m, w in zip(s.models.models, s.weights, strict=True)
+    ]
     truth = s.problem.weights
     matrix, moment = s.span**2 * np.eye(truth.size), np.zeros(truth.size)
 

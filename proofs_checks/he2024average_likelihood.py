@@ -1,8 +1,8 @@
 r"""Proof of the bounds for MLE-LOOP over finitely many models.
 
 Notation. :math:`L_t(f)` is minus the logarithm of the likelihood of model f, :math:`f^*` the truth, :math:`h_f(c)` the
-squared Hellinger distance of the laws of choice c in f and in truth, :math:`V_f` the optimal bias of f. Paths are walked
-here in plain NumPy, and likelihoods of all models kept at each step.
+squared Hellinger distance of the laws of choice c in f and in truth, :math:`V_f` the optimal bias of f. Paths are
+walked here in plain NumPy, and likelihoods of all models kept at each step.
 """
 
 import math
@@ -127,7 +127,7 @@ def second_event(s: paper.Setting) -> Claim:
     return claim((p.loss[:, s.truth, None] - p.loss) / 2 + p.seen, "<=", s.level, why, rounding=ROUNDING)
 
 
-@likelihood.step("Conclusion: models that are left have small distances", uses=[second_event])
+@likelihood.step("Conclusion: models that are left have small distances", uses=[truth_stays, second_event])
 def distances(s: paper.Setting) -> Claim:
     """Sum of h_f <= b + (L(f) - L(f*)) / 2."""
     p = play(s)

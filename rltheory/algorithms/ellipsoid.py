@@ -1,8 +1,8 @@
 r"""Epochs that end by an ellipsoid: regression on features of choices, watched step by step.
 
-A hypothesis of weights w predicts targets y of steps; with features :math:`x_c` of choices, :math:`\Lambda = \lambda I +
-\sum x x^\top` and the ridge estimate :math:`\hat w = \Lambda^{-1} \sum x y` its empirical gap is :math:`\|w - \hat
-w\|_\Lambda^2`.
+A hypothesis of weights w predicts targets y of steps; with features :math:`x_c` of choices, :math:`\Lambda = \lambda I
++ \sum x x^\top` and the ridge estimate :math:`\hat w = \Lambda^{-1} \sum x y` its empirical gap is :math:`\|w -
+\hat w\|_\Lambda^2`.
 """
 
 import math
@@ -114,7 +114,8 @@ class EllipsoidWatch:
         growth: float = np.inf,
     ) -> None:
         self._features, self._errors, self._squares = features, errors, squares
-        self._inverse, self._pull, self._image = np.linalg.inv(matrix), pull.copy(), np.empty(pull.size)
+        self._inverse = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
+        self._pull, self._image = pull.copy(), np.empty(pull.size)
         self._gaps = np.array([squared_norm(self._inverse, pull), true_gap, largest, 0.0])
         self._level, self._growth = level, math.log(growth)
 

@@ -25,9 +25,9 @@ import math
 
 import numpy as np
 
+from rltheory.algorithms.sampling import CumulativeLaws, draw
 from rltheory.algorithms.ucrl import confidence, rewards_in_unit_interval
 from rltheory.algorithms.walk import Notes, Walk
-from rltheory.algorithms.sampling import CumulativeLaws, draw
 from rltheory.arrays import Vector, positive
 from rltheory.jit import kernel
 from rltheory.problems.mdp import MDP, Indices
@@ -207,9 +207,7 @@ def _optimistic(walk: Walk, radius: float, span: float) -> tuple[JointPlan, floa
     """Hypothesis of largest gain, and the radius for which there is one."""
     mdp, transitions = walk.mdp, walk.transitions
     while True:
-        plan = largest_joint_gain(
-            ResidualSet(mdp.first_choice, mdp.rewards, transitions, radius=radius, span=span)
-        )
+        plan = largest_joint_gain(ResidualSet(mdp.first_choice, mdp.rewards, transitions, radius=radius, span=span))
         if plan is not None:
             return plan, radius
         radius *= 2

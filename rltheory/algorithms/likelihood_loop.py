@@ -32,6 +32,7 @@ def _walk_until_ruled_out(
     entries: Indices,
     logs: Matrix,
     likelihoods: Vector,
+    shortfalls: Vector,
     left: NDArray[np.bool_],
     followed: int,
     level: float,
@@ -52,6 +53,7 @@ def _walk_until_ruled_out(
             likelihoods[m] += logs[entry, m]
             top = max(top, likelihoods[m])
         for m in range(likelihoods.size):
+            shortfalls[m] = max(shortfalls[m], top - likelihoods[m])
             left[m] = left[m] and likelihoods[m] >= top - level
         state = successors[entry]
     return state, steps
@@ -62,7 +64,7 @@ class _Elimination:
 
     def __init__(self, logs: Matrix, level: float) -> None:
         self._logs, self._level = logs, level
-        self._likelihoods = np.zeros(logs.shape[1])
+        self._likelihoods, self._shortfalls = np.zeros(logs.shape[1]), np.zeros(logs.shape[1])
         self.left = np.ones(logs.shape[1], np.bool_)
         self.followed = 0
 
@@ -85,13 +87,13 @@ class _Elimination:
     ) -> tuple[int, int]:
         """Follow the policy."""
         return _walk_until_ruled_out(
-            laws, policy, entries, self._logs, self._likelihoods, self.left, self.followed, self._level,
-            state, steps, rng,
+            laws, policy, entries, self._logs, self._likelihoods, self._shortfalls, self.left, self.followed,
+            self._level, state, steps, rng,
         )  # fmt: skip
 
     def notes(self) -> Notes:
-        """Which models are left."""
-        return {"left": (("model",), self.left.astype(np.float64))}
+        """Which models are left, and the largest shortfalls of likelihoods so far."""
+        return {"left": (("model",), self.left.astype(np.float64)), "shortfall": (("model",), self._shortfalls)}
 
 
 def likelihood_loop(
@@ -123,8 +125,9 @@ def likelihood_loop(
     Returns
     -------
     Trace
-        As :meth:`~rltheory.algorithms.walk.Walk.trace` describes, and ``left``, shape (time, model), 1 for models that
-        have not been ruled out and 0 for others.
+        As :meth:`~rltheory.algorithms.walk.Walk.trace` describes, and, shape (time, model), ``left``, 1 for models that
+        have not been ruled out and 0 for others, and ``shortfall``, the most that the logarithm of a model's
+        likelihood has been below the largest one so far.
 
     Raises
     ------

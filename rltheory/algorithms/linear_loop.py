@@ -2,8 +2,8 @@ r"""LOOP with linear action values, and lazy updates.
 
 A hypothesis is a vector of weights w and a gain J. Its empirical gap is :math:`\|w - \hat w(w, J)\|_\Lambda^2`, with
 :math:`\Lambda = I + \sum \phi \phi^\top` and the estimate of :mod:`~rltheory.solvers.linear_residuals`. The learner
-follows the greedy policy of one with gap :math:`\le \beta` and largest gain, until its gap reaches :math:`4 \beta`. With
-probability :math:`1 - \delta` the roots of empirical and true gaps differ by :math:`\sqrt{\beta_0}` at most, where
+follows the greedy policy of one with gap :math:`\le \beta` and largest gain, until its gap reaches :math:`4 \beta`.
+With probability :math:`1 - \delta` the roots of empirical and true gaps differ by :math:`\sqrt{\beta_0}` at most, where
 :math:`R = (H + 2) \sqrt d` bounds the weights and
 
 .. math::
@@ -55,7 +55,7 @@ def constant_weights(problem: LinearMDP) -> Vector:
         If there is none, or its norm exceeds :math:`\sqrt d`.
     """
     features = problem.features.reshape(-1, problem.dimension)
-    weights: Vector = np.linalg.lstsq(features, np.ones(len(features)), rcond=None)[0]
+    weights: Vector = np.linalg.pinv(features) @ np.ones(len(features))
     error, norm = float(np.abs(features @ weights - 1).max()), float(np.linalg.norm(weights))
     if error > 1e-9:
         raise ValueError(f"no weights make all features 1: the best ones miss by {error:.3g}")

@@ -54,7 +54,7 @@ class _Regression:
             allowed.choices, problem.dimension, allowed.states
         )
         self.truth, self._walk = problem.weights, walk
-        self.matrix = span**2 * np.eye(problem.dimension)
+        self.matrix: Matrix = np.diag(np.full(problem.dimension, span**2))
         self._moment = np.zeros(problem.dimension)
         self.largest = 0.0
 

@@ -83,9 +83,22 @@ from rltheory.solvers.finite_horizon import (
     finite_horizon_values,
     soft_backward_induction,
 )
+from rltheory.solvers.linear_residuals import (
+    LinearPlan,
+    LinearPlanner,
+)
 from rltheory.solvers.minimax import (
     MinimaxWinner,
     minimax_winner,
+)
+from rltheory.solvers.mixtures import (
+    WeightSet,
+    largest_product,
+    optimistic_mixture_plan,
+)
+from rltheory.solvers.model_class import (
+    Model,
+    ModelClass,
 )
 from rltheory.solvers.occupancy import (
     DiscountedEvaluation,
@@ -122,6 +135,11 @@ from rltheory.solvers.reachability import (
 from rltheory.solvers.regularized import (
     RegularizedEquilibrium,
     regularized_equilibrium,
+)
+from rltheory.solvers.residuals import (
+    JointPlan,
+    ResidualSet,
+    largest_joint_gain,
 )
 from rltheory.solvers.social_choice import (
     borda_scores,
@@ -182,11 +200,16 @@ __all__ = [
     "HemicontinuityRadius",
     "HittingTimes",
     "HorizonAnalysis",
+    "JointPlan",
+    "LinearPlan",
+    "LinearPlanner",
     "LinearProgramSolution",
     "MarkovChain",
     "MinimaxWinner",
     "MinimumOccupancies",
     "MixingTime",
+    "Model",
+    "ModelClass",
     "OccupancyOptimum",
     "OptimalChoices",
     "OptimalityMargins",
@@ -197,6 +220,7 @@ __all__ = [
     "ReferenceValues",
     "RegularizedEquilibrium",
     "RelativeValues",
+    "ResidualSet",
     "SimpleEffectiveHorizon",
     "SoftFiniteHorizonOptimum",
     "SoftRelativeValues",
@@ -205,6 +229,7 @@ __all__ = [
     "StationaryLaws",
     "StickyAnalysis",
     "StochasticEffectiveHorizon",
+    "WeightSet",
     "WeightSweep",
     "ZeroTemperatureLimit",
     "analyze_horizon",
@@ -240,7 +265,9 @@ __all__ = [
     "is_unichain",
     "is_weakly_communicating",
     "k_gaps",
+    "largest_joint_gain",
     "largest_mean",
+    "largest_product",
     "linear_program",
     "min_k",
     "minimax_winner",
@@ -251,6 +278,7 @@ __all__ = [
     "optimal_choices",
     "optimality_margins",
     "optimistic_gain_by_bisection",
+    "optimistic_mixture_plan",
     "policy_gradient",
     "policy_iteration",
     "reach_probability",

@@ -11,12 +11,13 @@ the planner solves that of each policy in turn.
 """
 
 from dataclasses import dataclass
+from importlib import import_module
 from itertools import product
 from typing import Any
 
 import numpy as np
 
-from rltheory.arrays import Matrix, Vector
+from rltheory.arrays import Matrix, Vector, positive
 from rltheory.problems import LinearMDP
 from rltheory.problems.mdp import Indices
 
@@ -59,8 +60,7 @@ class LinearPlanner:
     """
 
     def __init__(self, problem: LinearMDP, *, span: float, norm: float) -> None:
-        import cvxpy as cp
-
+        cp: Any = import_module("cvxpy")
         mdp, dimension = problem.tabular, problem.dimension
         self.features: Matrix = problem.features.reshape(mdp.choices, dimension)
         self._mdp = mdp
@@ -72,7 +72,8 @@ class LinearPlanner:
         self._radius = cp.Parameter(nonneg=True)
         values = self._greedy @ self._weights
         residual = self._map @ self._weights + self._offset[:, 0] * self._gain - self._offset[:, 1]
-        limits = [cp.norm(residual) <= self._radius, cp.norm(self._weights) <= norm, values >= 0, values <= span]
+        limits = [cp.norm(residual) <= self._radius, cp.norm(self._weights) <= positive(norm, "norm")]
+        limits += [values >= 0, values <= positive(span, "span")]
         limits += [self._lead @ self._weights >= 0, self._gain >= 0, self._gain <= 1]
         self._program = cp.Problem(cp.Maximize(self._gain), limits)
 
@@ -109,11 +110,7 @@ class LinearPlanner:
         return best
 
     def _solve(self) -> tuple[Vector, float] | None:
-        import cvxpy as cp
-
-        self._program.solve(solver=cp.CLARABEL)
-        if self._program.status != cp.OPTIMAL:
+        self._program.solve(solver="CLARABEL")
+        if self._program.status != "optimal":
             return None
-        weights: Any = self._weights.value
-        gain: Any = self._gain.value
-        return np.asarray(weights), float(gain)
+        return self._weights.value, min(float(self._gain.value), 1.0)

@@ -57,7 +57,8 @@ class WeightSet:
     @classmethod
     def ellipsoid(cls, matrix: Matrix, centre: Vector, squared_radius: float) -> Self:
         r"""All weights with :math:`\|\theta - \hat\theta\|_\Lambda^2 \le \beta`."""
-        return cls(centre[None], np.array([squared_radius]), np.linalg.inv(matrix)[None], True)
+        form = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
+        return cls(centre[None], np.array([squared_radius]), form[None], True)
 
     @classmethod
     def on_simplex(cls, matrix: Matrix, centre: Vector, squared_radius: float) -> Self:
@@ -65,7 +66,7 @@ class WeightSet:
         size = centre.size
         centres, distances, forms = [], [], []
         for count in range(1, size + 1):
-            for face in map(list, combinations(range(size), count)):
+            for face in map(np.array, combinations(range(size), count)):
                 inside = np.ix_(face, face)
                 inverse, ones = np.linalg.inv(matrix[inside]), np.ones(count)
                 # The minimiser of the distance with all weights outside of the face 0 and sum 1.
@@ -80,7 +81,8 @@ class WeightSet:
                 centres.append(point)
                 distances.append(away @ matrix @ away)
                 forms.append(form)
-        nearest = min(d for d, point in zip(distances, centres, strict=True) if (point >= -OUTSIDE).all())
+        within = (np.array(centres) >= -OUTSIDE).all(axis=1)
+        nearest = float(np.array(distances)[within].min())
         sizes = max(squared_radius, nearest) - np.array(distances)
         met = sizes >= 0
         return cls(np.array(centres)[met], sizes[met], np.array(forms)[met], False)
@@ -249,13 +251,9 @@ def optimistic_mixture_plan(
     """
     span, precision = positive(span, "span"), positive(precision, "precision")
     bases = float_array(laws, "laws", ndim=3)
-    if bases.shape != (rewards.size, weights.centres.shape[1], first_choice.size - 1):
-        raise ValueError(
-            f"laws has shape {bases.shape}; for {rewards.size} choices of {first_choice.size - 1} states and weights of "
-            f"dimension {weights.centres.shape[1]} it must be "
-            f"{(rewards.size, weights.centres.shape[1], first_choice.size - 1)}"
-        )
-    states = bases.shape[2]
+    states, shape = first_choice.size - 1, (rewards.size, weights.centres.shape[1], first_choice.size - 1)
+    if bases.shape != shape:
+        raise ValueError(f"laws has shape {bases.shape}; for these choices, weights and states it must be {shape}")
     values = np.zeros(states) if start is None else start - start.min()
     policy = np.empty(states, np.int64)
     low, high, sweeps = _iterate(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rltheory.arrays import Array, Matrix, Vector, frozen
+from rltheory.arrays import Matrix, Vector, frozen
 from rltheory.problems.mdp import MDP, Indices
 from rltheory.solvers.average_reward import average_policy_iteration
 
@@ -84,11 +84,13 @@ class ModelClass:
     def laws(self, member: int) -> Matrix:
         """Laws of a process with their zeros, shape (C, S)."""
         matrix = self.processes[member].transition_matrix
-        return matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
+        dense: Matrix = matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
+        return dense
 
-    def squared_distances(self, process: MDP) -> Array:
+    def squared_distances(self, process: MDP) -> Matrix:
         r"""Squared Hellinger distances :math:`1 - \sum_x \sqrt{p_c(x) q_c(x)}` to a process, shape (M, C)."""
         matrix = process.transition_matrix
         roots = np.sqrt(matrix if isinstance(matrix, np.ndarray) else matrix.toarray())
-        rows = [1 - (np.sqrt(self.laws(member)) * roots).sum(axis=1) for member in range(self.size)]
-        return np.maximum(np.array(rows), 0.0)
+        overlaps = [(np.sqrt(self.laws(member)) * roots).sum(axis=1) for member in range(self.size)]
+        distances: Matrix = np.maximum(1 - np.array(overlaps, dtype=np.float64), 0.0)
+        return distances

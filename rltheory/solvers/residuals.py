@@ -17,6 +17,7 @@ and bounds with these costs. Its work grows with the number of policies.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -346,8 +347,14 @@ def largest_joint_gain(plausible: ResidualSet, *, precision: float = 1e-9) -> Jo
     laws = np.divide(
         plausible.transitions, visits[:, None], out=np.zeros_like(plausible.transitions), where=visits[:, None] > 0
     )
-    room = (np.empty(states), np.empty((states, states)), np.empty(states), np.empty(states), np.empty(states, np.int64))
-    unseen = np.array([not visits[first:end].all() for first, end in zip(starts[:-1], starts[1:], strict=True)])
+    room = (
+        np.empty(states),
+        np.empty((states, states)),
+        np.empty(states),
+        np.empty(states),
+        np.empty(states, np.int64),
+    )
+    unseen = np.array([not visits[first:end].all() for first, end in pairwise(starts)])
     best, best_values = -np.inf, np.zeros(states)
     upper, nodes = -np.inf, 0
     open_nodes = [(np.full(states, FREE), np.full(states, plausible.span))]
@@ -362,7 +369,9 @@ def largest_joint_gain(plausible: ResidualSet, *, precision: float = 1e-9) -> Jo
         undecided = (greedy == FREE) & ~unseen
         if bound < enough:
             continue
-        gain = gain if gain >= 0 else bound  # rounding may leave no element to be found, and no proof that there is none
+        gain = (
+            gain if gain >= 0 else bound
+        )  # rounding may leave no element to be found, and no proof that there is none
         over = visits * np.maximum(plausible.excess(values, gain), 0.0) ** 2
         least = np.minimum.reduceat(over, starts[:-1])
         if plausible.cost(values, gain) <= plausible.radius:
@@ -387,9 +396,7 @@ def _plan(plausible: ResidualSet, values: Vector, gain: float, upper: float, nod
     """The cheapest action values with these largest values."""
     over, visits, starts = plausible.excess(values, gain), plausible.visits, plausible.first_choice
     price = visits * np.maximum(over, 0.0) ** 2
-    policy = np.array(
-        [first + int(np.argmin(price[first:end])) for first, end in zip(starts[:-1], starts[1:], strict=True)]
-    )
+    policy = np.array([first + int(np.argmin(price[first:end])) for first, end in pairwise(starts)])
     state_of_choice = np.repeat(np.arange(values.size), np.diff(starts))
     action_values = values[state_of_choice] - np.maximum(over, 0.0)
     action_values[policy] = values

@@ -197,7 +197,6 @@ def run_mixture(s: Mixture, rng: np.random.Generator) -> Trace:
 # Wrong runs, to be told from right ones.
 
 
-
 def run_joint_once(s: Tabular, rng: np.random.Generator) -> Trace:
     """The first plan is followed for good."""
     return joint_loop(s.mdp, horizon=s.horizon, span=s.span, delta=s.delta, trigger=np.inf, rng=rng)
@@ -275,7 +274,8 @@ def gamble(safe: float, weights: tuple[float, float]) -> LinearMixtureMDP:
     bases[:, 1, :, 0] = 1
     bases[:, 0, 0] = 1 - safe, safe
     bases[0, 0, 1, 1] = bases[1, 0, 1, 0] = 1
-    return LinearMixtureMDP(bases, weights, [[0.6, 0.6], [1, 1]], title=f"safe {safe:g} or risky {weights[0]:g}")
+    rewards = [[0.6, 0.6], [1.0, 1.0]]
+    return LinearMixtureMDP(bases, weights, rewards, title=f"safe {safe:g} or risky {weights[0]:g}")
 
 
 def mixture_grid() -> Iterator[Mixture]:
