@@ -45,7 +45,7 @@ def joint_concentration(states: int, choices: int, horizon: int, span: float, de
     Examples
     --------
     >>> round(joint_concentration(2, 4, 100, 1.0, 0.05), 3)
-    27.333
+    22.632
     """
     logs = choices / 2 * math.log1p(horizon / choices) + states * math.log(math.ceil(math.sqrt(horizon)))
     return span**2 * (math.sqrt(logs - math.log(delta)) + 1) ** 2

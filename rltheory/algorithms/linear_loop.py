@@ -39,7 +39,7 @@ def linear_concentration(dimension: int, horizon: int, span: float, delta: float
     Examples
     --------
     >>> round(linear_concentration(2, 100, 1.0, 0.05), 3)
-    76.867
+    66.845
     """
     norm = (span + 2) * math.sqrt(dimension)
     logs = 2 * math.log(1 / delta) + 2 * dimension * math.log1p(4 * norm * math.sqrt(horizon) / span)

@@ -10,13 +10,13 @@ force at step i, and targets :math:`V_i(s_{i+1})`, the data leave the ellipsoid 
 
 Two planners. `mixture_loop` takes the most optimistic of finitely many weights in the ellipsoid, radius :math:`9
 \beta_0`, until its empirical gap reaches four times that. `rectangular_mixture_loop` lets each choice have weights of
-its own, radius :math:`\beta_0`, by extended value iteration, until the determinant of :math:`\Lambda` has doubled.
+its own on the simplex, radius :math:`\beta_0`, by extended value iteration, until the determinant of :math:`\Lambda`
+has doubled.
 
 Paper: :cite:`he2024average`; the second planner as in UCRL2-VTR, :cite:`wu2022nearly`. Departures: explicit radii.
 """
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -40,7 +40,7 @@ def mixture_concentration(dimension: int, horizon: int, span: float, delta: floa
     Examples
     --------
     >>> round(mixture_concentration(2, 100, 1.0, 0.05), 3)
-    8.794
+    8.707
     """
     return span**2 * (math.sqrt(2 * math.log(1 / delta) + dimension * math.log1p(horizon)) / 2 + 1) ** 2
 
@@ -61,8 +61,7 @@ class _Regression:
     @property
     def estimate(self) -> Vector:
         """Ridge estimate of the weights."""
-        found: Vector = np.linalg.solve(self.matrix, self._moment)
-        return found
+        return np.asarray(np.linalg.solve(self.matrix, self._moment), dtype=np.float64)
 
     def follow(self, plan: Plan, weights: Vector, *, level: float = np.inf, growth: float = np.inf) -> None:
         """Follow a plan for an epoch; the weights are those of which the gaps are recorded."""
@@ -174,7 +173,6 @@ def rectangular_mixture_loop(
     horizon: int,
     span: float,
     rng: np.random.Generator,
-    weights: Callable[[Matrix, Vector, float], WeightSet] = WeightSet.on_simplex,
     delta: float = 0.05,
     scale: float = 1.0,
     precision: float = 1e-6,
@@ -184,17 +182,13 @@ def rectangular_mixture_loop(
     Parameters
     ----------
     problem
-        The process; rewards in [0, 1].
+        The process, a mixture of laws; rewards in [0, 1].
     horizon
         Number of steps T >= 1, which the radius knows.
     span
         Bound H > 0 on the span of value functions.
     rng
         Source of randomness.
-    weights
-        Makes the set of weights from the matrix, the estimate and the squared radius:
-        :meth:`~rltheory.solvers.mixtures.WeightSet.on_simplex`, or
-        :meth:`~rltheory.solvers.mixtures.WeightSet.ellipsoid`, which also allows what is no mixture.
     delta
         Probability in (0, 1) that the confidence set fails.
     scale
@@ -210,9 +204,8 @@ def rectangular_mixture_loop(
 
     Raises
     ------
-    ValueError, TypeError, ArithmeticError
-        If a reward lies outside [0, 1], or a number is out of its range; or if value iteration does not converge, as
-        it may with an ellipsoid.
+    ValueError, TypeError
+        If a reward lies outside [0, 1], or a number is out of its range.
 
     References
     ----------
@@ -236,7 +229,7 @@ def rectangular_mixture_loop(
     start: Vector | None = None
     while walk.time < horizon:
         estimate = regression.estimate
-        plausible = weights(regression.matrix, estimate, radius)
+        plausible = WeightSet.on_simplex(regression.matrix, estimate, radius)
         plan = optimistic_mixture_plan(
             mdp.first_choice, mdp.rewards, regression.laws, plausible, span=span, precision=precision, start=start
         )

@@ -232,8 +232,8 @@ def optimistic_mixture_plan(
     ValueError
         If shapes do not fit, or a number is not positive.
     ArithmeticError
-        If a million iterations do not reach the precision, as may be where weights are signed, since the backup is
-        then not monotone.
+        If a million iterations do not reach the precision. Where weights are signed that is usual, unless the set is
+        small: the backup is not monotone, and adds less or more than a constant to values with one.
 
     References
     ----------
