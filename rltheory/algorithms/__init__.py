@@ -10,11 +10,15 @@ from rltheory.algorithms.hedge import hedge
 from rltheory.algorithms.history_hedge import history_hedge
 from rltheory.algorithms.inpo import inpo
 from rltheory.algorithms.inpo_regression import inpo_regression
+from rltheory.algorithms.joint_loop import joint_loop
 from rltheory.algorithms.learning_curves import gorp_successes, sqirl_returns
+from rltheory.algorithms.likelihood_loop import likelihood_loop
+from rltheory.algorithms.linear_loop import linear_loop
 from rltheory.algorithms.loop import loop
 from rltheory.algorithms.lscvi_ucb import lscvi_ucb
 from rltheory.algorithms.magnetic_mirror_descent import magnetic_mirror_descent, magnetic_preference_optimization
 from rltheory.algorithms.mdpo import mdpo
+from rltheory.algorithms.mixture_loop import mixture_loop, rectangular_mixture_loop
 from rltheory.algorithms.nash_md import nash_md
 from rltheory.algorithms.nash_mirror_prox import nash_mirror_prox
 from rltheory.algorithms.oomd import mdp_oomd
@@ -60,14 +64,18 @@ __all__ = [
     "history_hedge",
     "inpo",
     "inpo_regression",
+    "joint_loop",
     "kl_ucrl",
     "least_squares",
+    "likelihood_loop",
+    "linear_loop",
     "loop",
     "lscvi_ucb",
     "magnetic_mirror_descent",
     "magnetic_preference_optimization",
     "mdp_oomd",
     "mdpo",
+    "mixture_loop",
     "n_pg_igt",
     "nash_md",
     "nash_mirror_prox",
@@ -82,6 +90,7 @@ __all__ = [
     "predictive_regret_matching_plus",
     "proximal_point",
     "race",
+    "rectangular_mixture_loop",
     "regret_matching_plus",
     "sampled_hedge",
     "sampled_magnetic_mirror_descent",

@@ -96,10 +96,22 @@ from rltheory.solvers.gorp_bounds import (
     GorpBound,
     gorp_bounds,
     gorp_failure_bounds,
+from rltheory.solvers.linear_residuals import (
+    LinearPlan,
+    LinearPlanner,
 )
 from rltheory.solvers.minimax import (
     MinimaxWinner,
     minimax_winner,
+)
+from rltheory.solvers.mixtures import (
+    WeightSet,
+    largest_product,
+    optimistic_mixture_plan,
+)
+from rltheory.solvers.model_class import (
+    Model,
+    ModelClass,
 )
 from rltheory.solvers.occupancy import (
     DiscountedEvaluation,
@@ -141,6 +153,10 @@ from rltheory.solvers.regularized import (
 from rltheory.solvers.return_distributions import (
     ReturnDistributions,
     return_distributions,
+from rltheory.solvers.residuals import (
+    JointPlan,
+    ResidualSet,
+    largest_joint_gain,
 )
 from rltheory.solvers.social_choice import (
     borda_scores,
@@ -204,11 +220,16 @@ __all__ = [
     "HemicontinuityRadius",
     "HittingTimes",
     "HorizonAnalysis",
+    "JointPlan",
+    "LinearPlan",
+    "LinearPlanner",
     "LinearProgramSolution",
     "MarkovChain",
     "MinimaxWinner",
     "MinimumOccupancies",
     "MixingTime",
+    "Model",
+    "ModelClass",
     "OccupancyOptimum",
     "OptimalChoices",
     "OptimalityMargins",
@@ -220,6 +241,7 @@ __all__ = [
     "RegularizedEquilibrium",
     "RelativeValues",
     "ReturnDistributions",
+    "ResidualSet",
     "SimpleEffectiveHorizon",
     "SoftFiniteHorizonOptimum",
     "SoftRelativeValues",
@@ -228,6 +250,7 @@ __all__ = [
     "StationaryLaws",
     "StickyAnalysis",
     "StochasticEffectiveHorizon",
+    "WeightSet",
     "WeightSweep",
     "ZeroTemperatureLimit",
     "analyze_gorp",
@@ -269,7 +292,9 @@ __all__ = [
     "is_unichain",
     "is_weakly_communicating",
     "k_gaps",
+    "largest_joint_gain",
     "largest_mean",
+    "largest_product",
     "linear_program",
     "min_k",
     "minimax_winner",
@@ -280,6 +305,7 @@ __all__ = [
     "optimal_choices",
     "optimality_margins",
     "optimistic_gain_by_bisection",
+    "optimistic_mixture_plan",
     "policy_gradient",
     "policy_iteration",
     "reach_probability",
