@@ -2,6 +2,7 @@
 
 from rltheory.algorithms.accelerated import accelerated_preference_optimization
 from rltheory.algorithms.adahedge import adahedge
+from rltheory.algorithms.bandits import compare_policies, play_bandit
 from rltheory.algorithms.batched import batched_magnetic_mirror_descent, batched_nash_mirror_prox
 from rltheory.algorithms.contextual import play_contexts
 from rltheory.algorithms.direct_nash_optimization import direct_nash_optimization
@@ -40,6 +41,7 @@ __all__ = [
     "batched_nash_mirror_prox",
     "by_regressor",
     "cell_means",
+    "compare_policies",
     "direct_nash_optimization",
     "gorp",
     "harpg",
@@ -56,6 +58,7 @@ __all__ = [
     "nash_mirror_prox",
     "natural_policy_gradient",
     "optimistic_mirror_descent",
+    "play_bandit",
     "play_contexts",
     "policy_gradient_ascent",
     "policy_iteration",

@@ -4,6 +4,7 @@ from rltheory.algorithms.bandits.divergence import (
     imed,
     kl_ucb,
     kl_ucb_plus_plus,
+    upper_bound,
 )
 from rltheory.algorithms.bandits.families import (
     BERNOULLI,
@@ -24,6 +25,10 @@ from rltheory.algorithms.bandits.index import (
     ucb1,
     ucb_tuned,
     ucb_v,
+)
+from rltheory.algorithms.bandits.named import (
+    named_policy,
+    policy_names,
 )
 from rltheory.algorithms.bandits.own import (
     own_policy,
@@ -60,12 +65,15 @@ __all__ = [
     "kl_ucb",
     "kl_ucb_plus_plus",
     "moss",
+    "named_policy",
     "own_policy",
     "play_bandit",
+    "policy_names",
     "thompson",
     "thompson_gaussian",
     "ucb",
     "ucb1",
     "ucb_tuned",
     "ucb_v",
+    "upper_bound",
 ]

@@ -1,4 +1,4 @@
-r"""Policies that compare means by divergences: KL-UCB, KL-UCB++, IMED and DMED.
+r"""Policies that compare means by divergences: KL-UCB, KL-UCB++ and IMED.
 
 With :math:`N` pulls of an arm so far, :math:`\hat\mu` their mean, t rounds so far and n the horizon. Arms are pulled
 once each, in order, before anything is compared.
@@ -22,7 +22,7 @@ from rltheory.arrays import Vector, count, not_negative
 from rltheory.jit import kernel
 from rltheory.logarithm import logarithm
 
-__all__ = ["imed", "kl_ucb", "kl_ucb_plus_plus"]
+__all__ = ["imed", "kl_ucb", "kl_ucb_plus_plus", "upper_bound"]
 
 TOLERANCE = 1e-11  # of a coordinate, relative to it where it exceeds 1
 SLOWEST = 100  # Newton steps
@@ -127,7 +127,9 @@ def kl_ucb(family: Family = BERNOULLI, c: float = 0.0) -> Policy:
         A number >= 0; 3 in the papers' analysis, 0 in their experiments. The second term counts from t = 3 on.
     """
     choose = _choose_by_upper_bound(family.top, family.coordinate, family.point, family.kl, family.slope)
-    return _policy("KL-UCB", family, choose, _inverse, (not_negative(c, "c"), family.precision))
+    return _policy(
+        f"KL-UCB(c={c:g})" if c else "KL-UCB", family, choose, _inverse, (not_negative(c, "c"), family.precision)
+    )
 
 
 def _policy(name: str, family: Family, choose: Kernel, of_pulls: Kernel, parameters: tuple[float, ...]) -> Policy:
@@ -182,16 +184,12 @@ def imed(family: Family = BERNOULLI) -> Policy:
 
 
 @cache
-def _remember_upper_bound(family: tuple[Kernel, ...]) -> Kernel:
-    entropy, top, coordinate, point, kl, slope = family
-
+def _upper_coordinate(
+    entropy: Kernel, top: Kernel, coordinate: Kernel, point: Kernel, kl: Kernel, slope: Kernel
+) -> Kernel:
     @kernel
-    def remember(pulls: float, mean: float, square: float, arms: int, parameters: Vector) -> tuple[float, float, float]:
-        ratio = parameters[0] / (arms * pulls)
-        log_ratio = math.log(max(ratio, 1.0))
-        budget = math.log(max(ratio * (log_ratio * log_ratio + 1.0), 1.0)) / (pulls * parameters[1])
-        constant = entropy(mean)
-        s, least = coordinate(top(mean, budget)), coordinate(mean)
+    def upper_coordinate(mean: float, budget: float) -> float:
+        constant, s, least = entropy(mean), coordinate(top(mean, budget)), coordinate(mean)
         for _ in range(SLOWEST):
             x, y = point(s)
             excess = kl(mean, constant, s, x, y) - budget
@@ -202,7 +200,49 @@ def _remember_upper_bound(family: tuple[Kernel, ...]) -> Kernel:
             s = max(s - excess / max(slope(mean, s, x, y), LEAST), least)
             if before - s <= TOLERANCE * max(abs(s), 1.0):
                 break
-        return s, 0.0, 0.0
+        return float(s)
+
+    return upper_coordinate
+
+
+def upper_bound(family: Family, mean: float, budget: float) -> float:
+    r"""Return the largest q with :math:`\mathrm{kl}(m, q) \le b`.
+
+    Parameters
+    ----------
+    family
+        Whose divergence is taken.
+    mean
+        The mean m, among those of the family's laws.
+    budget
+        b >= 0, as :math:`f(t) / N` in KL-UCB.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the mean lies outside the bounds of the rewards, or the budget is negative.
+
+    Examples
+    --------
+    >>> print(f"{upper_bound(BERNOULLI, 0.5, 0.1):.6f}")
+    0.712837
+    """
+    low, high = family.rewards
+    if not low <= mean <= high:
+        raise ValueError(f"mean is {mean}; it must lie in [{low:g}, {high:g}]")
+    budget = not_negative(budget, "budget") / family.precision
+    s = _upper_coordinate(*family[1:7])(float(mean), budget)
+    return float(family.point(s)[0])
+
+
+@cache
+def _remember_upper_bound(upper_coordinate: Kernel) -> Kernel:
+    @kernel
+    def remember(pulls: float, mean: float, square: float, arms: int, parameters: Vector) -> tuple[float, float, float]:
+        ratio = parameters[0] / (arms * pulls)
+        log_ratio = math.log(max(ratio, 1.0))
+        level = math.log(max(ratio * (log_ratio * log_ratio + 1.0), 1.0))
+        return upper_coordinate(mean, level / (pulls * parameters[1])), 0.0, 0.0
 
     return remember
 
@@ -222,5 +262,5 @@ def kl_ucb_plus_plus(family: Family = BERNOULLI, horizon: int | None = None) -> 
     """
     n = None if horizon is None else count(horizon, "horizon", at_least=1)
     name = "KL-UCB++" if family is BERNOULLI else f"KL-UCB++ ({family.name})"
-    remember = _remember_upper_bound(family[1:7])
+    remember = _remember_upper_bound(_upper_coordinate(*family[1:7]))
     return index_policy(name, no_clock, remember, first, (n, family.precision), family.rewards)

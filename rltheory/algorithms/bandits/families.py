@@ -31,8 +31,9 @@ class Family(NamedTuple):
     """An exponential family.
 
     ``entropy(m)`` is what the divergence takes of m alone, ``top(m, b)`` a mean that is no less than the q with
-    ``kl(m, q) = b``, ``coordinate(q)`` the s of a mean q, and ``point(s)`` two numbers that are taken of s by the
-    divergence, ``kl(m, entropy(m), s, *point(s))``, and by its derivative ``slope(m, s, *point(s))`` with respect to s.
+    ``kl(m, q) = b``, ``coordinate(q)`` the s of a mean q, and ``point(s)`` its q and another number. Of these the
+    divergence is made, ``kl(m, entropy(m), s, *point(s))``, and its derivative with respect to s, ``slope(m, s,
+    *point(s))``.
     """
 
     name: str
@@ -93,17 +94,17 @@ def _identity(q: float) -> float:
 
 
 @kernel
-def _nothing(s: float) -> tuple[float, float]:
-    return 0.0, 0.0
+def _gaussian_point(s: float) -> tuple[float, float]:
+    return s, 0.0
 
 
 @kernel
-def _gaussian_kl(m: float, entropy: float, s: float, x: float, y: float) -> float:
+def _gaussian_kl(m: float, entropy: float, s: float, q: float, zero: float) -> float:
     return 0.5 * (s - m) * (s - m)
 
 
 @kernel
-def _gaussian_slope(m: float, s: float, x: float, y: float) -> float:
+def _gaussian_slope(m: float, s: float, q: float, zero: float) -> float:
     return s - m
 
 
@@ -201,7 +202,7 @@ def gaussian_family(deviation: float = 1.0) -> Family:
         _no_entropy,
         _gaussian_top,
         _identity,
-        _nothing,
+        _gaussian_point,
         _gaussian_kl,
         _gaussian_slope,
         (-math.inf, math.inf),
