@@ -329,8 +329,7 @@ def regret(
     table = Table("policy", box=None, pad_edge=False, header_style="bold")
     for column in ("mean regret", "standard error", "10 %", "median", "90 %"):
         table.add_column(column, justify="right")
-    for name, trace in runs.items():
-        final = trace.last("regret")
+    for name, final in zip(runs["policy"].to_numpy(), runs["regret"].isel(time=-1).to_numpy(), strict=True):
         spread = final.mean(), final.std() / final.size**0.5, *np.quantile(final, (0.1, 0.5, 0.9))
         table.add_row(name, *(f"{value:.5g}" for value in spread))
     _console().print(table)

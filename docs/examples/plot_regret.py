@@ -30,7 +30,7 @@ from rltheory.algorithms.bandits import (
 bandit = rl.Bandit.bernoulli([0.5, 0.45, 0.4, 0.3, 0.2, 0.1])
 policies = [ucb1(), anytime_moss(), kl_ucb(), imed(), thompson()]
 runs = rl.compare_policies(bandit, policies, horizon=20_000, replicates=1000)
-ax = rl.plots.regret(runs, lower_bound=bandit.lai_robbins_constant, width=7.2)
+ax = rl.plots.regret(runs, lower_bound=bandit.lai_robbins_constant)
 
 # %%
 # At 20 000 rounds the means of the best still lie below the line: the bound speaks of horizons that go to infinity, and
