@@ -2,6 +2,7 @@
 
 from rltheory.algorithms.accelerated import accelerated_preference_optimization
 from rltheory.algorithms.adahedge import adahedge
+from rltheory.algorithms.bandits import compare_policies, play_bandit
 from rltheory.algorithms.batched import batched_magnetic_mirror_descent, batched_nash_mirror_prox
 from rltheory.algorithms.contextual import play_contexts
 from rltheory.algorithms.direct_nash_optimization import direct_nash_optimization
@@ -56,6 +57,7 @@ __all__ = [
     "batched_nash_mirror_prox",
     "by_regressor",
     "cell_means",
+    "compare_policies",
     "direct_nash_optimization",
     "gorp",
     "gorp_successes",
@@ -82,6 +84,7 @@ __all__ = [
     "natural_policy_gradient",
     "optimistic_mirror_descent",
     "optimistic_q_learning",
+    "play_bandit",
     "play_contexts",
     "pmevi_dt",
     "policy_gradient_ascent",
