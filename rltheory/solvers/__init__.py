@@ -96,6 +96,7 @@ from rltheory.solvers.gorp_bounds import (
     GorpBound,
     gorp_bounds,
     gorp_failure_bounds,
+)
 from rltheory.solvers.linear_residuals import (
     LinearPlan,
     LinearPlanner,
@@ -150,13 +151,14 @@ from rltheory.solvers.regularized import (
     RegularizedEquilibrium,
     regularized_equilibrium,
 )
-from rltheory.solvers.return_distributions import (
-    ReturnDistributions,
-    return_distributions,
 from rltheory.solvers.residuals import (
     JointPlan,
     ResidualSet,
     largest_joint_gain,
+)
+from rltheory.solvers.return_distributions import (
+    ReturnDistributions,
+    return_distributions,
 )
 from rltheory.solvers.social_choice import (
     borda_scores,
@@ -240,8 +242,8 @@ __all__ = [
     "ReferenceValues",
     "RegularizedEquilibrium",
     "RelativeValues",
-    "ReturnDistributions",
     "ResidualSet",
+    "ReturnDistributions",
     "SimpleEffectiveHorizon",
     "SoftFiniteHorizonOptimum",
     "SoftRelativeValues",
