@@ -5,6 +5,8 @@ from rltheory.algorithms.adahedge import adahedge
 from rltheory.algorithms.batched import batched_magnetic_mirror_descent, batched_nash_mirror_prox
 from rltheory.algorithms.contextual import play_contexts
 from rltheory.algorithms.direct_nash_optimization import direct_nash_optimization
+from rltheory.algorithms.douhua import douhua
+from rltheory.algorithms.episodic_q_learning import episodic_q_learning
 from rltheory.algorithms.gorp import gorp
 from rltheory.algorithms.hedge import hedge
 from rltheory.algorithms.history_hedge import history_hedge
@@ -15,6 +17,7 @@ from rltheory.algorithms.magnetic_mirror_descent import magnetic_mirror_descent,
 from rltheory.algorithms.mdpo import mdpo
 from rltheory.algorithms.nash_md import nash_md
 from rltheory.algorithms.nash_mirror_prox import nash_mirror_prox
+from rltheory.algorithms.nora import nora
 from rltheory.algorithms.optimistic import optimistic_mirror_descent
 from rltheory.algorithms.policy_iteration import policy_iteration
 from rltheory.algorithms.policy_mirror_descent import (
@@ -23,6 +26,7 @@ from rltheory.algorithms.policy_mirror_descent import (
     policy_mirror_descent,
 )
 from rltheory.algorithms.proximal_point import proximal_point
+from rltheory.algorithms.psrl import psrl
 from rltheory.algorithms.racing import race
 from rltheory.algorithms.regret_matching import predictive_regret_matching_plus, regret_matching_plus
 from rltheory.algorithms.sampled_mirror_descent import sampled_hedge, sampled_magnetic_mirror_descent
@@ -31,6 +35,7 @@ from rltheory.algorithms.self_play_gradient import self_play_gradient
 from rltheory.algorithms.softmax_policy_gradient import softmax_policy_gradient
 from rltheory.algorithms.sqirl import by_regressor, cell_means, least_squares, sqirl
 from rltheory.algorithms.stochastic_policy_gradient import harpg, n_pg_igt, policy_gradient_ascent, svrpg
+from rltheory.algorithms.ucbvi import ucbvi_bernstein, ucbvi_hoeffding
 from rltheory.algorithms.ucrl import kl_ucrl, scal, ucrl2, ucrl2b
 from rltheory.algorithms.value_iteration import value_iteration
 from rltheory.algorithms.walk import Walk
@@ -45,6 +50,8 @@ __all__ = [
     "by_regressor",
     "cell_means",
     "direct_nash_optimization",
+    "douhua",
+    "episodic_q_learning",
     "gorp",
     "harpg",
     "hedge",
@@ -61,6 +68,7 @@ __all__ = [
     "nash_md",
     "nash_mirror_prox",
     "natural_policy_gradient",
+    "nora",
     "optimistic_mirror_descent",
     "play_contexts",
     "policy_gradient_ascent",
@@ -68,6 +76,7 @@ __all__ = [
     "policy_mirror_descent",
     "predictive_regret_matching_plus",
     "proximal_point",
+    "psrl",
     "race",
     "regret_matching_plus",
     "sampled_hedge",
@@ -78,6 +87,8 @@ __all__ = [
     "softmax_policy_gradient",
     "sqirl",
     "svrpg",
+    "ucbvi_bernstein",
+    "ucbvi_hoeffding",
     "ucrl2",
     "ucrl2b",
     "value_iteration",

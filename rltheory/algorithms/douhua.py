@@ -21,9 +21,9 @@ from rltheory.algorithms.episodes import (
     empty_record,
     labelled,
     learned,
-    loss_of_policy,
     named,
     play_policy,
+    promised,
     world,
     write,
 )
@@ -38,23 +38,33 @@ __all__ = ["douhua"]
 
 
 @kernel
-def _evaluate(critic: Critic, policy: Matrix) -> None:
-    """Write the critic of a policy."""
-    stride, first_choice, rewards, first_entry, successors, probabilities = critic.belief
+def _improve(world: World, critic: Critic, eta: float, policy: Matrix, losses: Matrix, logits: Matrix) -> float:
+    """Make the critic of a policy and the logits of the next one; return what the policy loses.
+
+    All of it is one pass over the laws, which takes most of the time of an episode.
+    """
+    stride, first_choice, rewards, first_entry, successors, believed = critic.belief
     bonuses, ceiling, values, action_values = critic.bonuses, critic.ceiling, critic.values, critic.action_values
-    horizon = policy.shape[0]
-    for stage in range(horizon - 1, -1, -1):
+    gaps, probabilities = world.gaps, world.truth.probabilities
+    for stage in range(policy.shape[0] - 1, -1, -1):
         for state in range(first_choice.size - 1):
-            mean = 0.0
+            mean, mean_loss, top = 0.0, 0.0, -np.inf
             for choice in range(first_choice[state], first_choice[state + 1]):
                 row = stage * stride + choice
-                total = rewards[row] + bonuses[row]
+                total, loss = rewards[row] + bonuses[row], gaps[stage, choice]
                 for entry in range(first_entry[row], first_entry[row + 1]):
-                    total += probabilities[entry] * values[stage + 1, successors[entry]]
+                    total += believed[entry] * values[stage + 1, successors[entry]]
+                    loss += probabilities[entry] * losses[stage + 1, successors[entry]]
                 total = min(total, ceiling[stage, choice])
                 action_values[stage, choice] = total
                 mean += policy[stage, choice] * total
-            values[stage, state] = mean
+                mean_loss += policy[stage, choice] * loss
+                logits[stage, choice] += eta * total
+                top = max(top, logits[stage, choice])
+            for choice in range(first_choice[state], first_choice[state + 1]):
+                logits[stage, choice] -= top
+            values[stage, state], losses[stage, state] = mean, mean_loss
+    return promised(world, losses)
 
 
 @kernel
@@ -72,31 +82,18 @@ def _run(
     record: Record,
     rng: np.random.Generator,
 ) -> None:
-    belief, visits, moves, _, _, values, action_values = critic
+    belief, visits, moves, _, _, values, _ = critic
     first_choice, steepness = belief.first_choice, 1.0
-    horizon, states = policy.shape[0], world.initial.size
     regret, loss = 0.0, 0.0
     for place in range(1, times.size):
         for _ in range(times[place - 1], times[place]):
             boltzmann(first_choice, logits, steepness, policy)
-            loss = loss_of_policy(world, policy, losses)
+            loss = _improve(world, critic, eta, policy, losses, logits)
             regret += loss
-            _evaluate(critic, policy)
-            for stage in range(horizon):
-                for state in range(states):
-                    top = -np.inf
-                    for choice in range(first_choice[state], first_choice[state + 1]):
-                        logits[stage, choice] += eta * action_values[stage, choice]
-                        top = max(top, logits[stage, choice])
-                    for choice in range(first_choice[state], first_choice[state + 1]):
-                        logits[stage, choice] -= top
             play_policy(world, policy, path, rng)
             learned(belief, path, visits, moves)
             update_bonuses(critic, path, bonus, scale)
-        promised = 0.0
-        for start in range(states):
-            promised += world.initial[start] * values[0, start]
-        write(record, place, regret, loss, promised, times[place] - 1, visits)
+        write(record, place, regret, loss, promised(world, values), times[place] - 1, visits)
 
 
 def douhua(
@@ -138,7 +135,7 @@ def douhua(
     times, record = empty_record(problem, episodes)
     process = world(problem)
     critic = new_critic(problem, process.truth, bonus)
-    logits, policy = np.zeros_like(critic.action_values), np.empty_like(critic.action_values)
+    logits, policy = np.zeros_like(critic.action_values), np.zeros_like(critic.action_values)
     scale, losses = scale_of_bonuses(problem, episodes, delta), np.zeros_like(critic.values)
     _run(process, critic, eta, bonus, scale, logits, policy, empty_path(problem), losses, times, record, rng)
     return labelled(named("DOUHUA", bonus), times, record)

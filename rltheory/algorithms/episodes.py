@@ -1,7 +1,7 @@
 r"""Learning in episodes: what kernels know of a process over a finite horizon, how they play it, and what it costs.
 
-Choice :math:`c` at stage :math:`h` is row ``h * stride + c`` of all arrays. The stride is the number of choices C; or it
-is 0, for learners that know that all stages have the same laws and count their visits together.
+Choice :math:`c` at stage :math:`h` is row ``h * stride + c`` of laws and counts. The stride is the number of choices C;
+or it is 0, for learners that know that all stages have the same laws and count their visits together.
 
 The regret after K episodes is the sum of what the policies lose that were played, :math:`\sum_k (V_1^* - V_1^{\pi_k})`,
 not of what chance paid. What a policy loses is computed from the gaps of the optimal action values,
@@ -39,6 +39,7 @@ __all__ = [
     "named",
     "play_plan",
     "play_policy",
+    "promised",
     "unknown",
     "world",
     "write",
@@ -157,8 +158,7 @@ def labelled(algorithm: str, times: Times, record: Record) -> Trace:
     """
     record.suboptimality[0], record.value[0] = record.suboptimality[1], record.value[1]
     values = {
-        name: (("time", "choice") if array.ndim == 2 else ("time",), array)
-        for name, array in record._asdict().items()
+        name: (("time", "choice") if array.ndim == 2 else ("time",), array) for name, array in record._asdict().items()
     }
     return Trace(algorithm, times, values, clock="episode")
 
@@ -250,10 +250,19 @@ def backed_up(
 
 
 @kernel
+def promised(world: World, values: Matrix) -> float:
+    """Mean over the first state of numbers for each stage and state, shape (H + 1, S), at the first stage."""
+    mean = 0.0
+    for state in range(world.initial.size):
+        mean += world.initial[state] * values[0, state]
+    return mean
+
+
+@kernel
 def loss_of_plan(world: World, made: Indices, losses: Matrix) -> float:
     """What a plan loses from the start on; `losses`, shape (H + 1, S), ends with zeros."""
     stride, _, _, first_entry, successors, probabilities = world.truth
-    gaps, initial = world.gaps, world.initial
+    gaps = world.gaps
     horizon, states = made.shape
     for stage in range(horizon - 1, -1, -1):
         for state in range(states):
@@ -263,18 +272,14 @@ def loss_of_plan(world: World, made: Indices, losses: Matrix) -> float:
             for entry in range(first_entry[row], first_entry[row + 1]):
                 total += probabilities[entry] * losses[stage + 1, successors[entry]]
             losses[stage, state] = total
-    loss = 0.0
-    for state in range(states):
-        loss += initial[state] * losses[0, state]
-    return loss
+    return promised(world, losses)
 
 
 @kernel
 def loss_of_policy(world: World, policy: Matrix, losses: Matrix) -> float:
     """What a policy loses from the start on; `losses`, shape (H + 1, S), ends with zeros."""
     stride, first_choice, _, first_entry, successors, probabilities = world.truth
-    gaps, initial = world.gaps, world.initial
-    states = initial.size
+    gaps, states = world.gaps, world.initial.size
     for stage in range(policy.shape[0] - 1, -1, -1):
         for state in range(states):
             mean = 0.0
@@ -285,10 +290,7 @@ def loss_of_policy(world: World, policy: Matrix, losses: Matrix) -> float:
                     total += probabilities[entry] * losses[stage + 1, successors[entry]]
                 mean += policy[stage, choice] * total
             losses[stage, state] = mean
-    loss = 0.0
-    for state in range(states):
-        loss += initial[state] * losses[0, state]
-    return loss
+    return promised(world, losses)
 
 
 @kernel

@@ -34,6 +34,7 @@ from rltheory.algorithms.episodes import (
     loss_of_policy,
     named,
     play_policy,
+    promised,
     unknown,
     world,
     write,
@@ -102,8 +103,9 @@ def boltzmann(first_choice: Indices, logits: Matrix, steepness: float, policy: M
             total = 0.0
             for choice in range(first_choice[state], first_choice[state + 1]):
                 total += policy[stage, choice]
+            share = 1 / total
             for choice in range(first_choice[state], first_choice[state + 1]):
-                policy[stage, choice] /= total
+                policy[stage, choice] *= share
 
 
 @kernel
@@ -150,10 +152,7 @@ def _run(
             for stage in range(horizon):
                 row = stage * stride + path.choices[stage]
                 due |= visits[row] >= max(1, 2 * visits_then[row])
-        promised = 0.0
-        for start in range(states):
-            promised += world.initial[start] * values[0, start]
-        write(record, place, regret, loss, promised, switches, visits)
+        write(record, place, regret, loss, promised(world, values), switches, visits)
 
 
 def nora(
@@ -209,7 +208,7 @@ def nora(
     times, record = empty_record(problem, episodes)
     process = world(problem)
     critic = new_critic(problem, process.truth, bonus)
-    advantages, policy = np.empty_like(critic.action_values), np.empty_like(critic.action_values)
+    advantages, policy = np.empty_like(critic.action_values), np.zeros_like(critic.action_values)
     _run(
         process,
         critic,

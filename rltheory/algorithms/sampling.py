@@ -37,7 +37,8 @@ def cumulative_laws(processes: Sequence[MDP]) -> CumulativeLaws:
         successors.append(laws.indices.astype(np.int64))
         cumulative.append(total[1:] - np.repeat(total[pointers[:-1]], np.diff(pointers)))
     return CumulativeLaws(
-        processes[0].first_choice, *(np.concatenate(part) for part in (first_entry, successors, probabilities, cumulative))
+        processes[0].first_choice,
+        *(np.concatenate(part) for part in (first_entry, successors, probabilities, cumulative)),
     )
 
 

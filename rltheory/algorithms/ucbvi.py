@@ -37,6 +37,7 @@ from rltheory.algorithms.episodes import (
     loss_of_plan,
     named,
     play_plan,
+    promised,
     unknown,
     world,
     write,
@@ -144,10 +145,7 @@ def _run(
                 row = stage * stride + path.choices[stage]
                 bonuses[row] = of_hoeffding / math.sqrt(visits[row])
                 arrivals[stage + 1, path.states[stage + 1]] += 1
-        promised = 0.0
-        for start in range(world.initial.size):
-            promised += world.initial[start] * values[0, start]
-        write(record, place, regret, loss, promised, switches, visits)
+        write(record, place, regret, loss, promised(world, values), switches, visits)
 
 
 def _learn(
@@ -221,7 +219,7 @@ def ucbvi_hoeffding(
     --------
     >>> from rltheory.instances import river_swim
     >>> problem = FiniteHorizonMDP.stationary(river_swim(3), 6)
-    >>> trace = ucbvi_hoeffding(problem, episodes=10_000, bonus=0.02, rng=np.random.default_rng(0))
+    >>> trace = ucbvi_hoeffding(problem, episodes=10_000, bonus=0.01, rng=np.random.default_rng(0))
     >>> bool(trace.last("suboptimality") == 0)
     True
     """

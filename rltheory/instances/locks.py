@@ -34,7 +34,7 @@ def diabolical_lock(rng: np.random.Generator, horizon: int, actions: int) -> Fin
     >>> lock
     <FiniteHorizonMDP diabolical lock, 3 actions: 5 stages, 3 states, 9 choices>
     >>> lock.stages[-1].rewards
-    array([0.05, 0.05, 1.  , 0.05, 1.  , 0.05, 0.  , 0.  , 0.  ])
+    array([1.  , 0.05, 0.05, 0.05, 0.05, 1.  , 0.  , 0.  , 0.  ])
     """
     horizon, actions = count(horizon, "horizon", at_least=1), count(actions, "actions", at_least=1)
     good, bad = np.arange(2), 2
