@@ -1,8 +1,4 @@
-"""Learners in episodes: plain restatements on the same draws, exact regret, optimism, known sizes of regret, bad input.
-
-A restated learner is a generator: it yields what it will do in the next episode, a plan of integers (H, S) or a policy
-of probabilities (H, C), and is sent the states and choices of that episode.
-"""
+"""Learners in episodes: plain ones on the same draws, exact regret, optimism, known sizes of regret, bad input."""
 
 import math
 from itertools import pairwise
@@ -22,6 +18,8 @@ from rltheory.instances import diabolical_lock, garnet, river_swim
 from rltheory.measures import action_gaps, finite_horizon_regret, finite_horizon_suboptimality
 from rltheory.problems import FiniteHorizonMDP, TabularMDP
 from rltheory.solvers import backward_induction, finite_horizon_occupancy, finite_horizon_values
+from tests.restatements import plain_episodes
+from tests.restatements.plain_episodes import Moves, as_policy, best_choices, empirical, play
 
 DELTA = 0.1
 
@@ -39,73 +37,6 @@ PROBLEMS = {
     "stages differ": FiniteHorizonMDP([uneven(seed) for seed in range(3)]),
     "stages alike": FiniteHorizonMDP.stationary(garnet(np.random.default_rng(0), 4, 3, 2), 4),
 }
-
-
-def drawn(law, rng):
-    """Draw an index, as the package does: one uniform number, and the first index whose sum exceeds it."""
-    support = np.flatnonzero(law)
-    sums = np.cumsum(law[support])
-    return int(support[np.flatnonzero(sums > rng.random() * sums[-1])[0]])
-
-
-def play(problem, learner, episodes, rng):
-    """Run a restated learner; return its plans or policies, and the visits (H, C) after each episode."""
-    mdp = problem.stages[0]
-    laws = [np.asarray(stage.as_sparse().transition_matrix.toarray()) for stage in problem.stages]
-    played, visits = [], [np.zeros((problem.horizon, problem.choices), int)]
-    decided = next(learner)
-    for _ in range(episodes):
-        decided = decided.copy()
-        states, choices = [drawn(problem.initial, rng)], []
-        for stage in range(problem.horizon):
-            here = states[-1]
-            first, end = mdp.first_choice[here : here + 2]
-            if decided.dtype == int:
-                choices.append(int(decided[stage, here]))
-            else:
-                sums = np.cumsum(decided[stage, first:end])
-                choices.append(int(first + min((sums <= rng.random()).sum(), end - first - 1)))
-            states.append(drawn(laws[stage][choices[-1]], rng))
-        played.append(decided)
-        visits.append(visits[-1].copy())
-        visits[-1][np.arange(problem.horizon), choices] += 1
-        decided = learner.send((states, choices))
-    return played, np.array(visits)
-
-
-def as_policy(problem, decided):
-    if decided.dtype != int:
-        return decided
-    policy = np.zeros((problem.horizon, problem.choices))
-    np.put_along_axis(policy, decided, 1.0, axis=1)
-    return policy
-
-
-def best_choices(mdp, action_values):
-    parts = np.split(action_values, mdp.first_choice[1:-1])
-    return np.array([first + part.argmax() for first, part in zip(mdp.first_choice, parts, strict=False)])
-
-
-def empirical(moves):
-    """Laws of rows that were visited, zeros for the others, and the visits."""
-    visits = moves.sum(axis=-1)
-    return moves / np.maximum(visits, 1)[..., None], visits
-
-
-class Moves:
-    """Counts of what followed each choice at each stage, or at all stages together."""
-
-    def __init__(self, problem, pooled):
-        self.pooled = pooled
-        self.counts = np.zeros((problem.horizon, problem.choices, problem.states))
-
-    def add(self, episode):
-        states, choices = episode
-        self.counts[np.arange(len(choices)), choices, states[1:]] += 1
-
-    def known(self):
-        shared = np.broadcast_to(self.counts.sum(axis=0), self.counts.shape)
-        return shared if self.pooled else self.counts
 
 
 def restated_ucbvi(problem, episodes, bonus, bernstein):
@@ -133,51 +64,6 @@ def restated_ucbvi(problem, episodes, bonus, bernstein):
         episode = yield made
         moves.add(episode)
         arrivals[np.arange(horizon + 1), episode[0]] += 1
-
-
-def bonuses_after_weissman(problem, visits, episodes, bonus):
-    horizon, states = problem.horizon, problem.states
-    log = states * math.log(2) + math.log(problem.choices * horizon * episodes / DELTA)
-    with np.errstate(divide="ignore"):
-        width = np.minimum(1, np.sqrt(log / (2 * visits)))
-    return bonus * (horizon - 1 - np.arange(horizon))[:, None] * width
-
-
-def softmax(mdp, logits):
-    parts = [np.exp(part - part.max()) for part in np.split(logits, mdp.first_choice[1:-1])]
-    return np.concatenate([part / part.sum() for part in parts])
-
-
-def critic(problem, moves, episodes, bonus, policy=None):
-    """Backward induction on empirical laws with bonuses; states are worth their best choice, or those of a policy."""
-    first = problem.stages[0].first_choice[:-1]
-    laws, visits = empirical(moves.known())
-    extra, v = bonuses_after_weissman(problem, visits, episodes, bonus), np.zeros(problem.states)
-    f = np.empty((problem.horizon, problem.choices))
-    for h in reversed(range(problem.horizon)):
-        f[h] = np.minimum(problem.horizon - h, problem.stages[h].rewards + (laws[h] * v).sum(axis=1) + extra[h])
-        v = np.maximum.reduceat(f[h], first) if policy is None else np.add.reduceat(policy[h] * f[h], first)
-    return f
-
-
-def restated_nora(problem, episodes, bonus, eta, critics):
-    mdp, moves = problem.stages[0], Moves(problem, pooled=False)
-    while True:
-        critics.append(f := critic(problem, moves, episodes, bonus))
-        then, k = moves.counts.sum(axis=2), 0
-        while (moves.counts.sum(axis=2) < np.maximum(1, 2 * then)).all():
-            moves.add((yield np.array([softmax(mdp, eta * k * row) for row in f])))
-            k += 1
-
-
-def restated_douhua(problem, episodes, bonus, eta, critics):
-    mdp, moves = problem.stages[0], Moves(problem, pooled=False)
-    logits = np.zeros((problem.horizon, problem.choices))
-    while True:
-        policy = np.array([softmax(mdp, row) for row in logits])
-        critics.append(f := critic(problem, moves, episodes, bonus, policy))
-        logits += eta * f
-        moves.add((yield policy))
 
 
 def restated_psrl(problem, rng):
@@ -220,11 +106,11 @@ LEARNERS = {
     ),
     "NORA": (
         lambda p, **run: nora(p, eta=0.3, delta=DELTA, **run),
-        lambda p, episodes, rng: restated_nora(p, episodes, 1.0, 0.3, []),
+        lambda p, episodes, rng: plain_episodes.nora(p, episodes, 1.0, 0.3, DELTA, []),
     ),
     "DOUHUA, bonus x 0.5": (
         lambda p, **run: douhua(p, eta=0.1, bonus=0.5, delta=DELTA, **run),
-        lambda p, episodes, rng: restated_douhua(p, episodes, 0.5, 0.1, []),
+        lambda p, episodes, rng: plain_episodes.douhua(p, episodes, 0.5, 0.1, DELTA, []),
     ),
     "PSRL": (psrl, lambda p, episodes, rng: restated_psrl(p, rng)),
     "Q-learning with bonuses, bonus x 0.1": (
@@ -293,7 +179,7 @@ def test_what_the_critic_promises_too_much_is_what_it_errs_and_what_the_actor_mi
     """
     problem, episodes, critics = PROBLEMS["stages differ"], 400, []
     mdp, rng = problem.stages[0], np.random.default_rng(2)
-    played, _ = play(problem, restated_nora(problem, episodes, 1.0, 0.03, critics), episodes, rng)
+    played, _ = play(problem, plain_episodes.nora(problem, episodes, 1.0, 0.03, DELTA, critics), episodes, rng)
     trace = nora(problem, episodes=episodes, eta=0.03, delta=DELTA, rng=np.random.default_rng(2))
     f, policy = critics[trace.last("switches")], played[-1]
     occupancy = finite_horizon_occupancy(problem, policy).occupancy
@@ -310,7 +196,7 @@ def test_the_value_of_douhua_is_that_of_its_policy_in_its_model():
     """V^pi as the learner sees it, and V* - V^pi as a sum of what the actor misses and what the critic errs."""
     problem, episodes, critics = PROBLEMS["stages differ"], 300, []
     mdp, rng = problem.stages[0], np.random.default_rng(4)
-    played, _ = play(problem, restated_douhua(problem, episodes, 0.5, 0.1, critics), episodes, rng)
+    played, _ = play(problem, plain_episodes.douhua(problem, episodes, 0.5, 0.1, DELTA, critics), episodes, rng)
     trace = douhua(problem, episodes=episodes, eta=0.1, bonus=0.5, delta=DELTA, rng=np.random.default_rng(4))
     f, policy, optimal = critics[episodes - 1], played[-1], backward_induction(problem).policy
     v = np.add.reduceat(policy * f, mdp.first_choice[:-1], axis=1)
