@@ -97,7 +97,7 @@ class Ascent:
         """Allowance for sums over steps whose logits grow from step to step."""
         steps, actions = self.values.shape
         largest = float(np.abs(self.values).max())
-        return 8 * UNIT_ROUNDOFF * actions * (largest + 1 / self.eta) * float(steps + 1) ** 2
+        return float(8 * UNIT_ROUNDOFF * actions * (steps + 1) ** 2 * (largest + 1 / self.eta))
 
 
 @dataclass(frozen=True, eq=False)
