@@ -83,9 +83,12 @@ ax.set_ylim(20, 3e5)
 # divergences. Theory's bonuses for Q-learning and LSCVI-UCB exceed everything that there is to learn for the first
 # million steps. PMEVI-DT is told no span, and is as good as SCAL, which is. Mirror descent explores by chance alone,
 # and a river is hard to swim by chance. Posterior sampling needs a prior, but no constants that hold in the worst case.
-# Where :math:`\sqrt T` comes from -------------------------------- On any one process regret is logarithmic in the end,
-# since gaps are fixed; curves flatten, as above. The square root is the price on the process that is worst for a given
-# T: one action is better, by so little that it takes about T steps to find out.
+#
+# Where :math:`\sqrt T` comes from
+# --------------------------------
+# On any one process regret is logarithmic in the end, since gaps are fixed; curves flatten, as above. The square root
+# is the price on the process that is worst for a given T: one action is better, by so little that it takes about T
+# steps to find out.
 
 hidden = rl.instances.hidden_action
 actions, rate = 5, 0.2

@@ -108,7 +108,7 @@ def _learn(
     record: Record,
     rng: np.random.Generator,
 ) -> None:
-    first_choice, first_entry, successors, cumulative = laws
+    first_choice, first_entry, successors, _, cumulative = laws
     times, visits = record.times, np.zeros(rewards.size, np.int64)
     values, totals = np.zeros(rewards.size), np.empty(made.size + 1)
     anchor, inverse, sums = 1.0 / policy, np.empty(policy.size), np.empty(policy.size)
