@@ -260,6 +260,9 @@ def _settings(learners: list[str], *, known_rewards: bool = True) -> "SearchStra
 
     from rltheory.strategies import log_uniform
 
+    # Compile first: that touches Python's random numbers, which Hypothesis forbids in a draw.
+    AverageRewardProcess(river_swim(2)).optimum  # noqa: B018
+
     @st.composite
     def settings(draw: "DrawFn") -> Setting:
         mdp = draw(weakly_communicating_mdps())
