@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import replace
-from itertools import product
 
 import numpy as np
 import pytest
@@ -16,7 +15,7 @@ from rltheory.solvers import Plausible, extended_value_iteration
 from rltheory.theorems import he2024average
 from rltheory.theorems.he2024average import Family, Setting
 from rltheory.theory import Status, Theorem
-from tests.exact_mdps import state_choices
+from tests.restatements.plain_mdps import average_optimum, drawn
 
 # Sums of some hundred numbers below 10, and a bias that solves a linear system.
 ABSOLUTE = 1e-9
@@ -29,25 +28,6 @@ SETTINGS = {
     ),
 }
 THEOREMS = {theorem.name: theorem for theorem in vars(he2024average).values() if isinstance(theorem, Theorem)}
-
-
-def optimum(mdp):
-    """Gain and bias of the best of all policies, with bias 0 in the first state."""
-    laws, found = np.asarray(mdp.transition_matrix), []
-    for made in product(*state_choices(mdp)):
-        rows = np.eye(mdp.states) - laws[list(made)]
-        rows[:, 0] = 1  # the gain, in the place of the bias of the first state
-        solved = np.linalg.solve(rows, mdp.rewards[list(made)])
-        found.append((solved[0], np.append(0, solved[1:])))
-    return max(found, key=lambda pair: pair[0])
-
-
-def drawn(mdp, choice, rng):
-    """Draw the next state, as the package does: one uniform number, and the first state whose sum exceeds it."""
-    laws = np.asarray(mdp.transition_matrix)[choice]
-    support = np.flatnonzero(laws)
-    sums = np.cumsum(laws[support])
-    return int(support[np.flatnonzero(sums > rng.random() * sums[-1])[0]])
 
 
 def walk(s, rng, plan):
@@ -90,7 +70,7 @@ def loop_plan(s):
 
 def random_plan(s, rng):
     """Random policies with the optimal gain and bias."""
-    gain, bias = optimum(s.mdp)
+    gain, bias = average_optimum(s.mdp)
 
     def plan(seen, plans):
         return rng.integers(s.mdp.first_choice[:-1], s.mdp.first_choice[1:]), gain, bias
@@ -100,7 +80,7 @@ def random_plan(s, rng):
 
 def accounts(s, rows, plans, times):
     """Sums so far of J - r, E, noise, drift, J* - r and gaps; epochs and the gain last promised."""
-    laws, (gain, bias) = np.asarray(s.mdp.transition_matrix), optimum(s.mdp)
+    laws, (gain, bias) = np.asarray(s.mdp.transition_matrix), average_optimum(s.mdp)
     steps = [[0.0] * 6]
     for state, choice, following, epoch in rows:
         _, promised, values = plans[epoch]
@@ -137,7 +117,7 @@ def regret_decomposition(s, trace, rng):
 
 def noise(s, trace, rng):
     *_, regret, gaps, _, _ = learnt(s, trace, rng)
-    span = np.ptp(optimum(s.mdp)[1])
+    span = np.ptp(average_optimum(s.mdp)[1])
     return abs(regret - gaps), np.full(trace.times.size, span + span * math.sqrt(s.horizon / 2 * math.log(2 / s.delta)))
 
 
@@ -166,7 +146,7 @@ def errors(s, trace, rng):
 
 
 def optimism(s, trace, rng):
-    return optimum(s.mdp)[0] / (learnt(s, trace, rng)[7] + 1e-6), np.ones(trace.times.size)
+    return average_optimum(s.mdp)[0] / (learnt(s, trace, rng)[7] + 1e-6), np.ones(trace.times.size)
 
 
 def regret(s, trace, rng):
@@ -196,7 +176,7 @@ RESTATED = {
 KNOWN_REWARDS = {"average-reward/errors", "average-reward/optimism", "average-reward/loop"}
 RATES = {
     "average-reward/loop-rate": (
-        lambda mdp, t, rng: loop(mdp, horizon=t, span=np.ptp(optimum(mdp)[1]), delta=0.15, rng=rng),
+        lambda mdp, t, rng: loop(mdp, horizon=t, span=np.ptp(average_optimum(mdp)[1]), delta=0.15, rng=rng),
         lambda t: 5 * np.sqrt(t),
     ),
     "average-reward/ucrl2-rate": (
@@ -233,7 +213,7 @@ def test_both_sides(name, place):
 
 
 def lost(mdp, visits):
-    gain, bias = optimum(mdp)
+    gain, bias = average_optimum(mdp)
     owner = np.repeat(np.arange(mdp.states), np.diff(mdp.first_choice))
     return visits @ (bias[owner] + gain - mdp.rewards - np.asarray(mdp.transition_matrix) @ bias)
 
@@ -265,7 +245,7 @@ def test_both_sides_of_witnesses():
     at = np.searchsorted(runs[0].times, [4, 40, 400])
     trace = flattening.run(s, np.random.default_rng(7))
     np.testing.assert_allclose(trace["exponent"][0], np.diff(np.log10(curves[:8, at].mean(0))), atol=ABSOLUTE)
-    regrets = [400 * optimum(s.mdp)[0] - trace.last("visits") @ s.mdp.rewards for trace in runs]
+    regrets = [400 * average_optimum(s.mdp)[0] - trace.last("visits") @ s.mdp.rewards for trace in runs]
     trace = negative.run(s, np.random.default_rng(7))
     assert trace.times.tolist() == [place for place, regret in enumerate(regrets) if regret < 0]
 
@@ -345,7 +325,7 @@ def test_square_root_shows_where_the_advantage_is_tuned():
         for horizon in horizons:
             t = int(horizon)
             mdp = s.setting(t).mdp
-            span, rng = np.ptp(optimum(mdp)[1]), stream(0, "tuned", bonus, t)
+            span, rng = np.ptp(average_optimum(mdp)[1]), stream(0, "tuned", bonus, t)
             run = [loop(mdp, horizon=t, span=span, bonus=bonus, delta=0.05, rng=rng) for _ in range(6)]
             sums.append(np.mean([lost(mdp, trace.last("visits")) for trace in run]))
         assert 0.45 <= np.polyfit(np.log(horizons), np.log(sums), 1)[0] <= 0.58

@@ -16,7 +16,7 @@ from rltheory.theorems.he2024average import Setting
 from rltheory.theorems.he2024average_lemmas import ErrorSequence, Planning, Vectors
 from rltheory.theory import Theorem
 from tests.exact_mdps import state_choices
-from tests.restatements.test_he2024average import drawn, optimum
+from tests.restatements.plain_mdps import average_optimum, drawn
 
 ABSOLUTE = 1e-9
 ERGODIC = random_ergodic_mdp(stream(0, "restatement"), 3, 2)
@@ -77,7 +77,7 @@ def bonus(s, trace, rng):
 
 
 def box(s, trace, rng):
-    _, bias = optimum(s.mdp)
+    _, bias = average_optimum(s.mdp)
     farthest = np.zeros(s.horizon)
     for law in np.asarray(s.mdp.transition_matrix):
         seen = bias[rng.choice(s.mdp.states, size=s.horizon, p=law / law.sum())]
