@@ -81,8 +81,8 @@ ax.set_ylim(20, 3e5)
 # What theorems promise and what happens differ by orders of magnitude: here the bound still exceeds all that there is
 # to lose. So do the learners. Balls of the first norm (UCRL2) are much larger than sets that know variances or
 # divergences. Theory's bonuses for Q-learning and LSCVI-UCB exceed everything that there is to learn for the first
-# million steps. PMEVI-DT is told no span, and is as good as SCAL, which is. Mirror descent explores by chance alone, and
-# a river is hard to swim by chance. Posterior sampling needs a prior, but no constants that hold in the worst case.
+# million steps. PMEVI-DT is told no span, and is as good as SCAL, which is. Mirror descent explores by chance alone,
+# and a river is hard to swim by chance. Posterior sampling needs a prior, but no constants that hold in the worst case.
 #
 # Where :math:`\sqrt T` comes from
 # --------------------------------
