@@ -82,7 +82,7 @@ def races() -> Iterator[Race]:
         return (
             plain.as_json().items() >= truth.items()
             and [found[name][2].published[0].episodes for name in problems] == [37, 2, 18]
-            and gorp.failures.min() < 0.5
+            and gorp.successes.max() > 0.5
             and np.array_equal(laws.laws[0], law)
         )
 

@@ -1,6 +1,7 @@
 """The command line. Every command calls one function of the library."""
 
 import dataclasses
+import math
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -9,6 +10,8 @@ import click
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from matplotlib.axes import Axes
 
     from rltheory.problems import PreferenceGame
     from rltheory.theory import Theorem, Verdict
@@ -56,6 +59,7 @@ def main() -> None:
       rltheory verify nash-mp --game wins.csv --beta 0.1
       rltheory falsify nash-mp/kl                       where does the bound come closest to breaking?
       rltheory race --game wins.csv --beta 0.1          who reaches the equilibrium first?
+      rltheory regret ucb1 thompson -o curves.svg       regret of policies for a bandit
       rltheory analyze consolidated.npz --horizon 10    effective horizon of a process of BRIDGE
       rltheory cite nash-mp/kl                          BibTeX
     """
@@ -246,8 +250,7 @@ def race(game: str, beta: float, reference: str | None, queries: int, output: Pa
     targets = (1e-2, 1e-4, 1e-6)
     with _input():
         contest = line_up(_game(game), beta=beta, reference=_probabilities(reference) if reference else None)
-        if output is not None and output.suffix not in (".svg", ".pdf", ".png"):
-            raise ValueError(f"{output}: a figure's file ends in .svg, .pdf or .png")
+        _check_figure(output)
     curves = contest.run(queries)
     counts = [contest.queries_to(target, at_most=queries) for target in targets]
     table = Table("method", box=None, pad_edge=False, header_style="bold")
@@ -261,10 +264,81 @@ def race(game: str, beta: float, reference: str | None, queries: int, output: Pa
     if output is not None:
         with _input():
             axes = draw({curve.method: (curve.queries, curve.gap) for curve in curves})
-            figure = axes.get_figure(root=True)
-            assert figure is not None
-            figure.savefig(output)
-        click.echo(f"Figure: {output}")
+            _save(axes, output)
+
+
+@main.command(short_help="Draw the regret of policies for a bandit.")
+@click.argument("policies", nargs=-1, required=True, metavar="POLICY...")
+@click.option(
+    "--bandit",
+    metavar="LAW:MEANS",
+    default="bernoulli:0.9,0.8",
+    show_default=True,
+    help="Law and means of the arms; laws are bernoulli, gaussian, poisson and exponential.",
+)
+@click.option("--horizon", type=float, default=1e4, show_default=True, help="Rounds of a run, such as 1e5.")
+@click.option("--replicates", type=float, default=1000, show_default=True, help="Runs of each policy.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Root of all random streams.")
+@click.option("--workers", type=click.IntRange(min=1), help="Threads; all cores by default.")
+@click.option("--linear", is_flag=True, help="Linear time; it is logarithmic by default.")
+@click.option(
+    "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File for a figure: .svg, .pdf or .png."
+)
+def regret(
+    policies: tuple[str, ...],
+    bandit: str,
+    horizon: float,
+    replicates: float,
+    seed: int,
+    workers: int | None,
+    linear: bool,
+    output: Path | None,
+) -> None:
+    """Play policies on a bandit many times; print their final pseudo-regret, and draw it over time.
+
+    A policy is a name, such as ucb1, kl-ucb, moss, imed, thompson, and its arguments after a colon. The bound of Lai
+    and Robbins is that of policies that are good on all bandits with such laws, for horizons that go to infinity.
+
+    \b
+    Examples:
+      rltheory regret ucb1 kl-ucb thompson --bandit bernoulli:0.9,0.8 --horizon 1e5 -o curves.svg
+      rltheory regret epsilon-greedy:0.1 explore-then-commit:50 --bandit gaussian:0,0.5
+      rltheory regret kl-ucb:poisson ucb1:alpha=8 --bandit poisson:2,3 --replicates 100
+    """
+    import numpy as np
+    from rich.table import Table
+
+    from rltheory.algorithms import compare_policies
+    from rltheory.algorithms.bandits import named_policy
+    from rltheory.plots import regret as draw
+    from rltheory.problems import Bandit
+
+    with _input():
+        _check_figure(output)
+        problem = Bandit.parse(bandit)
+        runs = compare_policies(
+            problem,
+            [named_policy(text) for text in policies],
+            horizon=_whole(horizon, "--horizon"),
+            replicates=_whole(replicates, "--replicates"),
+            seed=seed,
+            workers=workers,
+            progress=True,
+        )
+    constant = problem.lai_robbins_constant
+    table = Table("policy", box=None, pad_edge=False, header_style="bold")
+    for column in ("mean regret", "standard error", "10 %", "median", "90 %"):
+        table.add_column(column, justify="right")
+    for name, final in zip(runs["policy"].to_numpy(), runs["regret"].isel(time=-1).to_numpy(), strict=True):
+        spread = final.mean(), final.std() / final.size**0.5, *np.quantile(final, (0.1, 0.5, 0.9))
+        table.add_row(name, *(f"{value:.5g}" for value in spread))
+    _console().print(table)
+    click.echo(f"Bound of Lai and Robbins: {constant:.5g} log n = {constant * math.log(horizon):.5g}")
+    if output is not None:
+        with _input():
+            axes = draw(runs, lower_bound=constant, log_time=not linear)
+            axes.set_title(problem.title)
+            _save(axes, output)
 
 
 @main.command(short_help="Analyse the effective horizon of a process of BRIDGE.")
@@ -426,6 +500,26 @@ def _setting_fields(
     if step is not None:
         fields["step"] = step
     return fields
+
+
+def _whole(number: float, name: str) -> int:
+    """Integer that was written as a number such as 1e5."""
+    if not number.is_integer():
+        raise ValueError(f"{name} is {number:g}; it must be an integer")
+    return int(number)
+
+
+def _check_figure(path: Path | None) -> None:
+    if path is not None and path.suffix not in (".svg", ".pdf", ".png"):
+        raise ValueError(f"{path}: a figure's file ends in .svg, .pdf or .png")
+
+
+def _save(axes: "Axes", path: Path) -> None:
+    """Write the figure of `axes` to a file, and say so."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.savefig(path)
+    click.echo(f"Figure: {path}")
 
 
 def _game(name: str) -> "PreferenceGame":

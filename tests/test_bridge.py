@@ -20,6 +20,7 @@ from rltheory.solvers import (
     k_gaps,
     reachable_states,
     reference_values,
+    return_distributions,
 )
 
 DATA = Path(__file__).parent / "data" / "bridge"
@@ -299,17 +300,20 @@ def test_analyze_prints_and_writes(tmp_path):
 
 
 def test_exploration_policies_go_with_sticky_actions(tmp_path):
-    """A policy that never takes action 1 of a small corridor; stickiness repeats what was executed."""
+    """Laws, bounds and sticky values are those of the policy in the file, action by action."""
     write(tmp_path, TABLES)
     np.save(tmp_path / "policy.npy", np.tile(np.array([0.75, 0.25], dtype=np.float32), (3, 3, 1)))
     file, policy = tmp_path / "consolidated.npz", tmp_path / "policy.npy"
-    done = run("analyze", file, "--horizon", 3, "--sticky", 0.5, "--policy", policy, "--gorp", 1, "-o", tmp_path)
+    options = ["--horizon", 3, "--sticky", 0.5, "--policy", policy, "--gorp", 1, "--distributions", "-o", tmp_path]
+    done = run("analyze", file, *options)
     assert done.exit_code == 0, done.stderr
     stored = json.loads((tmp_path / "analysis_sticky.json").read_text(encoding="utf-8"))
     problem = FiniteHorizonMDP.stationary(read_bridge(file), 3)
     chances = read_exploration_policy(policy, problem)
     assert stored["random_return"] == analyze_sticky(problem, 0.5, chances).random_return
     assert stored["random_return"] != analyze_sticky(problem, 0.5).random_return
+    law = return_distributions(problem, chances).laws[0]
+    np.testing.assert_array_equal(np.load(tmp_path / "value_dists_1.npy"), law)
     bounds = json.loads((tmp_path / "gorp_bounds.json").read_text(encoding="utf-8"))
     assert bounds["sample_complexity"] == gorp_bounds(problem, policy=chances)[0].sample_complexity
 

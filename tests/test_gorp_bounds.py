@@ -22,6 +22,7 @@ from rltheory.problems import DeterministicMDP, FiniteHorizonMDP, read_bridge
 from rltheory.simulation import stream
 from rltheory.solvers import (
     GorpBound,
+    analyze_gorp,
     gorp_bounds,
     gorp_failure_bounds,
     gorp_json,
@@ -338,6 +339,18 @@ def test_what_is_nearly_optimal_is_no_failure(more, failure):
     for published in (False, True):
         (bound,) = gorp_failure_bounds(gamble, 1, [1000], published=published)
         assert bound == pytest.approx(failure, abs=2 * ROUNDING)
+
+
+def test_analysis_of_the_corridor():
+    """Bounds for k = 1 and 2, their episodes among others, and how likely they are to succeed."""
+    problem = FiniteHorizonMDP.stationary(CORRIDOR, 2)
+    found = analyze_gorp(problem, 2)
+    assert found.certified == gorp_bounds(problem, [1, 2])
+    assert found.published == gorp_bounds(problem, [1, 2], published=True)
+    assert {bound.episodes for bound in found.certified} <= set(found.episodes.tolist())
+    np.testing.assert_allclose(found.successes, [1 - 0.5**found.episodes, np.ones(found.episodes.size)], atol=2e-6)
+    complexities = {"GORP, certified": 16, "GORP, published formula": 8}
+    assert found.log10_timesteps == pytest.approx({name: math.log10(n) for name, n in complexities.items()})
 
 
 def test_scale_of_rewards_does_not_matter():

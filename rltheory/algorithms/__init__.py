@@ -2,6 +2,7 @@
 
 from rltheory.algorithms.accelerated import accelerated_preference_optimization
 from rltheory.algorithms.adahedge import adahedge
+from rltheory.algorithms.bandits import compare_policies, play_bandit
 from rltheory.algorithms.batched import batched_magnetic_mirror_descent, batched_nash_mirror_prox
 from rltheory.algorithms.contextual import play_contexts
 from rltheory.algorithms.direct_nash_optimization import direct_nash_optimization
@@ -10,11 +11,15 @@ from rltheory.algorithms.hedge import hedge
 from rltheory.algorithms.history_hedge import history_hedge
 from rltheory.algorithms.inpo import inpo
 from rltheory.algorithms.inpo_regression import inpo_regression
+from rltheory.algorithms.joint_loop import joint_loop
 from rltheory.algorithms.learning_curves import gorp_successes, sqirl_returns
+from rltheory.algorithms.likelihood_loop import likelihood_loop
+from rltheory.algorithms.linear_loop import linear_loop
 from rltheory.algorithms.loop import loop
 from rltheory.algorithms.lscvi_ucb import lscvi_ucb
 from rltheory.algorithms.magnetic_mirror_descent import magnetic_mirror_descent, magnetic_preference_optimization
 from rltheory.algorithms.mdpo import mdpo
+from rltheory.algorithms.mixture_loop import mixture_loop, rectangular_mixture_loop
 from rltheory.algorithms.nash_md import nash_md
 from rltheory.algorithms.nash_mirror_prox import nash_mirror_prox
 from rltheory.algorithms.oomd import mdp_oomd
@@ -52,6 +57,7 @@ __all__ = [
     "batched_nash_mirror_prox",
     "by_regressor",
     "cell_means",
+    "compare_policies",
     "direct_nash_optimization",
     "gorp",
     "gorp_successes",
@@ -60,20 +66,25 @@ __all__ = [
     "history_hedge",
     "inpo",
     "inpo_regression",
+    "joint_loop",
     "kl_ucrl",
     "least_squares",
+    "likelihood_loop",
+    "linear_loop",
     "loop",
     "lscvi_ucb",
     "magnetic_mirror_descent",
     "magnetic_preference_optimization",
     "mdp_oomd",
     "mdpo",
+    "mixture_loop",
     "n_pg_igt",
     "nash_md",
     "nash_mirror_prox",
     "natural_policy_gradient",
     "optimistic_mirror_descent",
     "optimistic_q_learning",
+    "play_bandit",
     "play_contexts",
     "pmevi_dt",
     "policy_gradient_ascent",
@@ -82,6 +93,7 @@ __all__ = [
     "predictive_regret_matching_plus",
     "proximal_point",
     "race",
+    "rectangular_mixture_loop",
     "regret_matching_plus",
     "sampled_hedge",
     "sampled_magnetic_mirror_descent",

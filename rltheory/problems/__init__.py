@@ -1,5 +1,8 @@
 """Problems: immutable, validated values, and their loaders."""
 
+from rltheory.problems.bandit import (
+    Bandit,
+)
 from rltheory.problems.bridge import (
     read_bridge,
     read_exploration_policy,
@@ -69,6 +72,7 @@ from rltheory.problems.trajectory_game import (
 
 __all__ = [
     "MDP",
+    "Bandit",
     "ConstrainedMDP",
     "ContextualGame",
     "DeterministicMDP",

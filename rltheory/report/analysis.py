@@ -171,7 +171,7 @@ def _figures(
     ]
     if gorp is not None:
         names = [f"k = {bound.k}" for bound in gorp.certified]
-        least = {name: (gorp.episodes, 1 - row) for name, row in zip(names, gorp.failures, strict=True)}
+        least = {name: (gorp.episodes, row) for name, row in zip(names, gorp.successes, strict=True)}
         shares = {f"k = {k}": curve for k, curve in gorp_shares.items()}
         marks = {name: b.episodes for name, b in zip(names, gorp.certified, strict=True) if b.episodes is not None}
         figures.insert(

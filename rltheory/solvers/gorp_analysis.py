@@ -31,14 +31,14 @@ class GorpAnalysis:
         Bounds for k = 1, 2, ..., K that are proved, and by the formula of published ones.
     episodes : array of int, shape (M,)
         Some numbers of episodes.
-    failures : array, shape (K, M)
-        Certified bounds on the probability of failure with so many episodes.
+    successes : array, shape (K, M)
+        Certified lower bounds on the probability that all choices are optimal with so many episodes.
     """
 
     certified: tuple[GorpBound, ...]
     published: tuple[GorpBound, ...]
     episodes: Indices
-    failures: Matrix
+    successes: Matrix
 
     @property
     def log10_timesteps(self) -> dict[str, float]:
@@ -85,7 +85,7 @@ def analyze_gorp(problem: FiniteHorizonMDP, most: int = 1, policy: ArrayLike | N
     grid = np.geomspace(1, 4 * max(enough, default=250), POINTS).astype(np.int64)
     episodes = np.unique(np.append(grid, enough).astype(np.int64))
     failures = np.array([gorp_failure_bounds(problem, k, episodes.tolist(), policy=policy) for k in ks])
-    return GorpAnalysis(certified, published, frozen(episodes), frozen(failures))
+    return GorpAnalysis(certified, published, frozen(episodes), frozen(1 - failures))
 
 
 def gorp_json(bounds: Sequence[GorpBound]) -> str:
