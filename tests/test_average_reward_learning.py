@@ -10,6 +10,7 @@ from xarray import DataArray
 
 from rltheory.algorithms import (
     average_reward_learners,
+    loop,
     lscvi_ucb,
     mdp_oomd,
     optimistic_q_learning,
@@ -552,8 +553,12 @@ def test_everybody_is_ready_to_run(bonus):
         trace = run(np.random.default_rng(0))
         assert trace.algorithm == name
         assert trace.last("visits").sum() == 100
+    optimist = next(run for name, run in runs.items() if name.startswith("LOOP"))(np.random.default_rng(0))
+    direct = loop(river_swim(3), horizon=100, span=2.2, delta=0.1, bonus=bonus, rng=np.random.default_rng(0))
+    np.testing.assert_array_equal(optimist["gain"], direct["gain"])
+    cautious = next(iter(runs.values()))(np.random.default_rng(0))
     known = ucrl2(river_swim(3), horizon=100, delta=0.1, bonus=bonus, known_rewards=True, rng=np.random.default_rng(0))
-    np.testing.assert_array_equal(next(iter(runs.values()))(np.random.default_rng(0))["visits"], known["visits"])
+    np.testing.assert_array_equal(cautious["visits"], known["visits"])
     uneven = TabularMDP(np.ones((2, 2, 2)) / 2, np.zeros((2, 2)), allowed=[[True, True], [True, False]])
     assert len(average_reward_learners(uneven, horizon=100, span=2.2)) == 9
 

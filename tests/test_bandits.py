@@ -391,8 +391,7 @@ def test_imed(kind):
         memory.reshape(2, -1)[:, arm] += 1, reward
 
     plain = own_policy("plain", start=start, choose=choose, observe=observe, memory=lambda arms: 2 * arms)
-    compiled = bandits.imed(gaussian_family() if kind == "gaussian" else bandits.named._value(kind, ""))
-    assert same_pulls(bandit, compiled, plain)
+    assert same_pulls(bandit, named_policy(f"imed:{kind}"), plain)
 
 
 def test_explore_then_commit():
@@ -668,6 +667,10 @@ def test_own_laws():
         (lambda: named_policy("Thomson"), "did you mean thompson"),
         (lambda: named_policy("ucb1:x"), "'x' is neither a number nor a family"),
         (lambda: named_policy("ucb1:beta=2"), "the arguments of ucb1 are: alpha"),
+        (lambda: named_policy("zzz"), "no policy is called 'zzz'; there are anytime-moss, "),
+        (lambda: named_policy("explore-then-commit:2.5"), "pulls is 2.5; it must be an integer"),
+        (lambda: named_policy("kl-ucb:3"), "family must be a family of laws"),
+        (lambda: named_policy("moss:poisson"), "horizon must be a number"),
         (lambda: named_policy("epsilon-greedy"), "the arguments of epsilon-greedy are: epsilon"),
         (lambda: compare_policies(FOUR, [bandits.ucb1()], horizon=3), "horizon is 3; it must be at least .* arms, 4"),
         (lambda: compare_policies(FOUR, [bandits.moss()] * 2, horizon=9), "two policies are called 'MOSS'"),
