@@ -72,8 +72,8 @@ tidy(ax)
 # %%
 # What is proved
 # --------------
-# Both learners have guarantees with explicit constants, and proofs that are checked step by step. Here is DOUHUA's, where
-# it comes closest: on many arms that are hard to tell apart.
+# Both learners have guarantees with explicit constants, and proofs that are checked step by step. Here is DOUHUA's,
+# where it comes closest: on many arms that are hard to tell apart.
 
 verdicts = rl.verify(REGRET_OF_DOUHUA)
 rl.plots.convergence(max(verdicts, key=lambda verdict: verdict.tightness))
