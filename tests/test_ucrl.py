@@ -8,6 +8,7 @@ from rltheory.instances import hidden_action, random_weakly_communicating_mdp, r
 from rltheory.measures import pseudo_regret
 from rltheory.problems import TabularMDP
 from rltheory.solvers import average_policy_iteration, extended_value_iteration, relative_value_iteration
+from tests.draws import drawn
 
 LEARNERS = {
     "UCRL2": ucrl2,
@@ -16,14 +17,6 @@ LEARNERS = {
     "SCAL": lambda mdp, **options: scal(mdp, span=4.0, **options),
     "LOOP": lambda mdp, **options: loop(mdp, span=4.0, **options),
 }
-
-
-def drawn(mdp, choice, rng):
-    """Draw the next state, as the package does: one uniform number, and the first state whose sum exceeds it."""
-    laws = np.asarray(mdp.transition_matrix)[choice]
-    support = np.flatnonzero(laws)
-    sums = np.cumsum(laws[support])
-    return int(support[np.flatnonzero(sums > rng.random() * sums[-1])[0]])
 
 
 def ucrl2_restated(mdp, horizon, rng, delta):

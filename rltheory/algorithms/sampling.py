@@ -1,15 +1,20 @@
-"""Draws of next states in kernels, from cumulative laws."""
+"""Draws of next states and of choices in kernels, from cumulative laws."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from rltheory.arrays import Vector
+from rltheory.arrays import Matrix, Vector
 from rltheory.jit import kernel
+from rltheory.problems.bridge import EXPLORATION_TOLERANCE
+from rltheory.problems.finite_horizon import FiniteHorizonMDP
 from rltheory.problems.mdp import MDP, Indices
+from rltheory.problems.policies import checked_policy
 
-__all__ = ["CumulativeLaws", "cumulative_laws", "draw"]
+__all__ = ["CumulativeLaws", "cumulative_choices", "cumulative_laws", "draw", "random_choice"]
 
 
 class CumulativeLaws(NamedTuple):
@@ -50,3 +55,38 @@ def draw(cumulative: Vector, first: int, end: int, rng: np.random.Generator) -> 
     while cumulative[entry] <= level:
         entry += 1
     return entry
+
+
+def cumulative_choices(problem: FiniteHorizonMDP, policy: ArrayLike | None) -> Matrix:
+    """Probability of a choice and of those before it in its state, shape (H, C); no rows for the uniform policy.
+
+    Raises
+    ------
+    ValueError
+        If `policy`, of shape (C,) or (H, C), is no policy whose probabilities sum to 1 within 1e-6 in each state.
+
+    Examples
+    --------
+    >>> from rltheory.instances import combination_lock
+    >>> problem = FiniteHorizonMDP.stationary(combination_lock([1, 0]), 1)
+    >>> cumulative_choices(problem, [0.25, 0.75, 0.5, 0.5])
+    array([[0.25, 1.  , 0.5 , 1.  ]])
+    """
+    first = problem.stages[0]
+    if policy is None:
+        return np.empty((0, first.choices))
+    chances = checked_policy(first, policy, stages=problem.horizon, tolerance=EXPLORATION_TOLERANCE)
+    sums = np.empty_like(chances)
+    for begin, end in pairwise(first.first_choice.tolist()):
+        sums[:, begin:end] = np.cumsum(chances[:, begin:end], axis=1)
+    return sums
+
+
+@kernel
+def random_choice(first_choice: Indices, cumulative: Matrix, stage: int, state: int, rng: np.random.Generator) -> int:
+    """Draw a choice of a state, by :func:`cumulative_choices`."""
+    first: int = first_choice[state]
+    end: int = first_choice[state + 1]
+    if cumulative.size == 0:
+        return first + int(rng.random() * (end - first))
+    return draw(cumulative[stage], first, end, rng)

@@ -1,5 +1,8 @@
 """Problems: immutable, validated values, and their loaders."""
 
+from rltheory.problems.bandit import (
+    Bandit,
+)
 from rltheory.problems.bridge import (
     read_bridge,
     read_exploration_policy,
@@ -60,6 +63,7 @@ from rltheory.problems.reward_mixture import (
 )
 from rltheory.problems.sticky import (
     sticky,
+    sticky_policy,
     sticky_states,
 )
 from rltheory.problems.trajectory_game import (
@@ -68,6 +72,7 @@ from rltheory.problems.trajectory_game import (
 
 __all__ = [
     "MDP",
+    "Bandit",
     "ConstrainedMDP",
     "ContextualGame",
     "DeterministicMDP",
@@ -94,6 +99,7 @@ __all__ = [
     "read_npz",
     "read_prism",
     "sticky",
+    "sticky_policy",
     "sticky_states",
     "to_gymnasium",
     "uniform_policy",

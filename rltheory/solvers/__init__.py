@@ -44,9 +44,11 @@ from rltheory.solvers.discounted import (
 )
 from rltheory.solvers.effective_horizon import (
     Closure,
+    ClosureGaps,
     ReferenceValues,
     SimpleEffectiveHorizon,
     StochasticEffectiveHorizon,
+    closure_gaps,
     effective_planning_window,
     greedy_returns,
     k_gaps,
@@ -70,8 +72,10 @@ from rltheory.solvers.end_components import (
 )
 from rltheory.solvers.exploration import (
     MinimumOccupancies,
+    covering_episodes,
     minimum_occupancies,
     reachable_states,
+    visit_probabilities,
 )
 from rltheory.solvers.finite_horizon import (
     FiniteHorizonEvaluation,
@@ -83,9 +87,32 @@ from rltheory.solvers.finite_horizon import (
     finite_horizon_values,
     soft_backward_induction,
 )
+from rltheory.solvers.gorp_analysis import (
+    GorpAnalysis,
+    analyze_gorp,
+    gorp_json,
+)
+from rltheory.solvers.gorp_bounds import (
+    GorpBound,
+    gorp_bounds,
+    gorp_failure_bounds,
+)
+from rltheory.solvers.linear_residuals import (
+    LinearPlan,
+    LinearPlanner,
+)
 from rltheory.solvers.minimax import (
     MinimaxWinner,
     minimax_winner,
+)
+from rltheory.solvers.mixtures import (
+    WeightSet,
+    largest_product,
+    optimistic_mixture_plan,
+)
+from rltheory.solvers.model_class import (
+    Model,
+    ModelClass,
 )
 from rltheory.solvers.occupancy import (
     DiscountedEvaluation,
@@ -109,6 +136,7 @@ from rltheory.solvers.optimism import (
     extended_value_iteration,
     largest_mean,
     optimistic_gain_by_bisection,
+    tightest_differences,
 )
 from rltheory.solvers.parametric import (
     EvaluatedPolicies,
@@ -122,6 +150,15 @@ from rltheory.solvers.reachability import (
 from rltheory.solvers.regularized import (
     RegularizedEquilibrium,
     regularized_equilibrium,
+)
+from rltheory.solvers.residuals import (
+    JointPlan,
+    ResidualSet,
+    largest_joint_gain,
+)
+from rltheory.solvers.return_distributions import (
+    ReturnDistributions,
+    return_distributions,
 )
 from rltheory.solvers.social_choice import (
     borda_scores,
@@ -163,6 +200,7 @@ __all__ = [
     "ApproximateMinimaxWinner",
     "AverageOptimum",
     "Closure",
+    "ClosureGaps",
     "DeviationMatrix",
     "Diameter",
     "DiscountedEvaluation",
@@ -179,14 +217,21 @@ __all__ = [
     "GainAndBias",
     "GapGradients",
     "GoalValues",
+    "GorpAnalysis",
+    "GorpBound",
     "HemicontinuityRadius",
     "HittingTimes",
     "HorizonAnalysis",
+    "JointPlan",
+    "LinearPlan",
+    "LinearPlanner",
     "LinearProgramSolution",
     "MarkovChain",
     "MinimaxWinner",
     "MinimumOccupancies",
     "MixingTime",
+    "Model",
+    "ModelClass",
     "OccupancyOptimum",
     "OptimalChoices",
     "OptimalityMargins",
@@ -197,6 +242,8 @@ __all__ = [
     "ReferenceValues",
     "RegularizedEquilibrium",
     "RelativeValues",
+    "ResidualSet",
+    "ReturnDistributions",
     "SimpleEffectiveHorizon",
     "SoftFiniteHorizonOptimum",
     "SoftRelativeValues",
@@ -205,8 +252,10 @@ __all__ = [
     "StationaryLaws",
     "StickyAnalysis",
     "StochasticEffectiveHorizon",
+    "WeightSet",
     "WeightSweep",
     "ZeroTemperatureLimit",
+    "analyze_gorp",
     "analyze_horizon",
     "analyze_sticky",
     "approximate_minimax_winner",
@@ -215,8 +264,10 @@ __all__ = [
     "average_policy_iteration",
     "backward_induction",
     "borda_scores",
+    "closure_gaps",
     "condorcet_winner",
     "copeland_scores",
+    "covering_episodes",
     "deviation_matrix",
     "diameter",
     "discounted_occupancy",
@@ -232,6 +283,9 @@ __all__ = [
     "gain_and_bias",
     "gap_gradients",
     "gauss_seidel",
+    "gorp_bounds",
+    "gorp_failure_bounds",
+    "gorp_json",
     "greedy_returns",
     "hemicontinuity_radius",
     "hitting_times",
@@ -240,7 +294,9 @@ __all__ = [
     "is_unichain",
     "is_weakly_communicating",
     "k_gaps",
+    "largest_joint_gain",
     "largest_mean",
+    "largest_product",
     "linear_program",
     "min_k",
     "minimax_winner",
@@ -251,6 +307,7 @@ __all__ = [
     "optimal_choices",
     "optimality_margins",
     "optimistic_gain_by_bisection",
+    "optimistic_mixture_plan",
     "policy_gradient",
     "policy_iteration",
     "reach_probability",
@@ -258,6 +315,7 @@ __all__ = [
     "reference_values",
     "regularized_equilibrium",
     "relative_value_iteration",
+    "return_distributions",
     "reward_until",
     "simple_effective_horizon",
     "smith_set",
@@ -271,7 +329,9 @@ __all__ = [
     "stability_radius",
     "stationary_laws",
     "stochastic_effective_horizon",
+    "tightest_differences",
     "value_iteration",
+    "visit_probabilities",
     "weight_sweep",
     "zero_temperature_limit",
 ]
