@@ -163,13 +163,13 @@ def learners_and_one_choice() -> Iterator[Learning]:
 
 # An actor that follows a frozen critic.
 
-STEEPNESS = 2.0 ** np.arange(-6, 13)
+STEEPNESS = 2.0 ** np.arange(-6, 7)
 
 tracking = Proof(of=[paper.TRACKING], settings=paper.grid_of_values)
 
 
 def gaps(s):
-    """Steepness (19, 1), gaps of the actions (1, A) and the place of one that is best."""
+    """Steepness (13, 1), gaps of the actions (1, A) and the place of one that is best."""
     x = STEEPNESS[:, None] / np.ptp(s.values)
     return x, s.values.max() - s.values[None], int(s.values.argmax())
 

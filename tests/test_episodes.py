@@ -172,6 +172,15 @@ def test_douhua_and_ucbvi_are_optimistic():
             assert (ucbvi(problem, episodes=2000, rng=np.random.default_rng(seed))["value"] >= best).all()
 
 
+def test_bonus_after_bernstein_once_arrivals_count():
+    """After some million visits the correction for arrivals is less than its largest value, H^2."""
+    only, episodes, delta = FiniteHorizonMDP.stationary(TabularMDP([[[1.0]]], [[0.0]]), 1), 4 * 10**6, 0.99
+    trace = ucbvi_bernstein(only, episodes=episodes, delta=delta, rng=np.random.default_rng(0))
+    log, n = math.log(5 * episodes / delta), episodes - 1
+    assert 100**2 * log**2 / n < 0.9
+    assert trace.last("value") == pytest.approx(14 * log / (3 * n) + math.sqrt(8 / n * 100**2 * log**2 / n), rel=1e-12)
+
+
 def test_what_the_critic_promises_too_much_is_what_it_errs_and_what_the_actor_misses():
     r"""For any f with f_{H+1} = 0 and any policy,
 

@@ -20,7 +20,7 @@ from rltheory.algorithms.episodes import (
     empty_path,
     empty_record,
     labelled,
-    learned,
+    learn,
     named,
     play_policy,
     promised,
@@ -91,7 +91,7 @@ def _run(
             loss = _improve(world, critic, eta, policy, losses, logits)
             regret += loss
             play_policy(world, policy, path, rng)
-            learned(belief, path, visits, moves)
+            learn(belief, path, visits, moves)
             update_bonuses(critic, path, bonus, scale)
         write(record, place, regret, loss, promised(world, values), times[place] - 1, visits)
 

@@ -29,11 +29,11 @@ __all__ = [
     "Path",
     "Record",
     "World",
-    "backed_up",
+    "back_up",
     "empty_path",
     "empty_record",
     "labelled",
-    "learned",
+    "learn",
     "loss_of_plan",
     "loss_of_policy",
     "named",
@@ -193,8 +193,8 @@ def play_policy(world: World, policy: Matrix, path: Path, rng: np.random.Generat
     state = draw(starts, 0, starts.size, rng)
     states[0] = state
     for stage in range(choices.size):
-        level, choice = rng.random(), first_choice[state]
-        level -= policy[stage, choice]
+        choice = first_choice[state]
+        level = rng.random() - policy[stage, choice]
         while level >= 0 and choice < first_choice[state + 1] - 1:
             choice += 1
             level -= policy[stage, choice]
@@ -205,7 +205,7 @@ def play_policy(world: World, policy: Matrix, path: Path, rng: np.random.Generat
 
 
 @kernel
-def learned(model: Model, path: Path, visits: Indices, moves: Indices) -> None:
+def learn(model: Model, path: Path, visits: Indices, moves: Indices) -> None:
     """Count an episode, and write the empirical laws of the rows that it visited to the model."""
     stride, first_entry, probabilities = model.stride, model.first_entry, model.probabilities
     _, choices, entries = path
@@ -220,7 +220,7 @@ def learned(model: Model, path: Path, visits: Indices, moves: Indices) -> None:
 
 
 @kernel
-def backed_up(
+def back_up(
     model: Model, bonuses: Vector, ceiling: Matrix, values: Matrix, action_values: Matrix, made: Indices
 ) -> bool:
     """Write the best plan of a model with bonuses; return whether it differs from the plan that was there.

@@ -26,11 +26,11 @@ from rltheory.algorithms.episodes import (
     Path,
     Record,
     World,
-    backed_up,
+    back_up,
     empty_path,
     empty_record,
     labelled,
-    learned,
+    learn,
     loss_of_policy,
     named,
     play_policy,
@@ -132,7 +132,7 @@ def _run(
     for place in range(1, times.size):
         for _ in range(times[place - 1], times[place]):
             if due:
-                backed_up(belief, bonuses, ceiling, values, action_values, made)
+                back_up(belief, bonuses, ceiling, values, action_values, made)
                 for stage in range(horizon):
                     for state in range(states):
                         for choice in range(first_choice[state], first_choice[state + 1]):
@@ -145,7 +145,7 @@ def _run(
             loss = loss_of_policy(world, policy, losses)
             regret += loss
             play_policy(world, policy, path, rng)
-            learned(belief, path, visits, moves)
+            learn(belief, path, visits, moves)
             update_bonuses(critic, path, bonus, scale)
             actor_steps += 1
             due = False

@@ -14,7 +14,7 @@ from rltheory.algorithms.episodes import (
     Path,
     Record,
     World,
-    backed_up,
+    back_up,
     empty_path,
     empty_record,
     labelled,
@@ -66,7 +66,7 @@ def _run(
                     return False
                 for state in range(states):
                     probabilities[row * states + state] /= total
-            if backed_up(sample, no_bonuses, no_ceiling, values, action_values, made):
+            if back_up(sample, no_bonuses, no_ceiling, values, action_values, made):
                 switches += 1
                 loss = loss_of_plan(world, made, losses)
             regret += loss

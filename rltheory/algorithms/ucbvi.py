@@ -29,11 +29,11 @@ from rltheory.algorithms.episodes import (
     Path,
     Record,
     World,
-    backed_up,
+    back_up,
     empty_path,
     empty_record,
     labelled,
-    learned,
+    learn,
     loss_of_plan,
     named,
     play_plan,
@@ -74,7 +74,7 @@ class Params(NamedTuple):
 
 
 @kernel
-def _backed_up_by_bernstein(state: State, params: Params) -> bool:
+def _back_up_by_bernstein(state: State, params: Params) -> bool:
     """Write the plan that stands on bonuses after Bernstein; return whether it is a new one."""
     stride, first_choice, rewards, first_entry, successors, probabilities = state.belief
     visits, arrivals, values, action_values, made = (
@@ -132,15 +132,15 @@ def _run(
     for place in range(1, times.size):
         for _ in range(times[place - 1], times[place]):
             if params.bernstein:
-                changed = _backed_up_by_bernstein(state, params)
+                changed = _back_up_by_bernstein(state, params)
             else:
-                changed = backed_up(belief, bonuses, action_values, values, action_values, made)
+                changed = back_up(belief, bonuses, action_values, values, action_values, made)
             if changed:
                 switches += 1
                 loss = loss_of_plan(world, made, losses)
             regret += loss
             play_plan(world, made, path, rng)
-            learned(belief, path, visits, moves)
+            learn(belief, path, visits, moves)
             for stage in range(horizon):
                 row = stage * stride + path.choices[stage]
                 bonuses[row] = of_hoeffding / math.sqrt(visits[row])
@@ -148,7 +148,7 @@ def _run(
         write(record, place, regret, loss, promised(world, values), switches, visits)
 
 
-def _learn(
+def _ucbvi(
     name: str,
     problem: FiniteHorizonMDP,
     episodes: int,
@@ -223,7 +223,7 @@ def ucbvi_hoeffding(
     >>> bool(trace.last("suboptimality") == 0)
     True
     """
-    return _learn("UCBVI, Hoeffding", problem, episodes, rng, delta, bonus, bernstein=False)
+    return _ucbvi("UCBVI, Hoeffding", problem, episodes, rng, delta, bonus, bernstein=False)
 
 
 def ucbvi_bernstein(
@@ -248,4 +248,4 @@ def ucbvi_bernstein(
     >>> bool(trace.last("suboptimality") == 0)
     True
     """
-    return _learn("UCBVI, Bernstein", problem, episodes, rng, delta, bonus, bernstein=True)
+    return _ucbvi("UCBVI, Bernstein", problem, episodes, rng, delta, bonus, bernstein=True)

@@ -43,7 +43,7 @@ def lambert(z):
 
 def tracking(s):
     f = s.values
-    x = np.array([2.0**j for j in range(-6, 13)]) / (max(f) - min(f) if f.size > 1 else 1e-300)
+    x = np.array([2.0**j for j in range(-6, 7)]) / (max(f) - min(f) if f.size > 1 else 1e-300)
     missed = []
     for steepness in x:
         weights = np.exp(steepness * (f - max(f)))
