@@ -14,6 +14,11 @@ from rltheory.instances.effective_horizon import (
     random_deterministic,
     random_episodes,
 )
+from rltheory.instances.losses import (
+    bernoulli_losses,
+    drifting_losses,
+    overtaking_losses,
+)
 from rltheory.instances.mdps import (
     MOVES,
     chain,
@@ -65,6 +70,7 @@ __all__ = [
     "additive",
     "alternating_depths",
     "bandit",
+    "bernoulli_losses",
     "block_game",
     "bradley_terry",
     "chain",
@@ -73,6 +79,7 @@ __all__ = [
     "condorcet",
     "cycle",
     "dead_end_or_options",
+    "drifting_losses",
     "efron_dice",
     "forgetful_mixture",
     "fork",
@@ -87,6 +94,7 @@ __all__ = [
     "nash_md_population",
     "opposed_bandit",
     "outcome_tree",
+    "overtaking_losses",
     "planted_reference",
     "planted_winner",
     "prompt_tree",
