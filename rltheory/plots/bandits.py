@@ -36,7 +36,7 @@ def regret(
     quantiles
         Levels of the band, in [0, 1]; without them only means are drawn.
     slopes
-        Exponents of guides :math:`t^s`, which end where the largest regret does; for logarithmic axes.
+        Exponents of guides :math:`t^s`, which end where the largest mean does; both axes must be logarithmic.
     log_time, log_regret
         Whether the axes are logarithmic. A regret that grows like log t is a line over logarithmic time.
     width
@@ -47,7 +47,7 @@ def regret(
     Raises
     ------
     ValueError
-        If there are no runs, or levels of quantiles are not in order in [0, 1].
+        If there are no runs, levels of quantiles are not in order in [0, 1], or slopes are asked for on other axes.
 
     Examples
     --------
@@ -62,6 +62,8 @@ def regret(
         raise ValueError("there are no runs to draw")
     if quantiles is not None and not 0 <= quantiles[0] <= quantiles[1] <= 1:
         raise ValueError(f"quantiles are {quantiles}; they must be in order in [0, 1]")
+    if slopes and not (log_time and log_regret):
+        raise ValueError("slopes are lines where both axes are logarithmic only; set log_regret=True")
     ax = ax or new_axes(width=width, height=0.62 * width)
     names, ends, colours = list(runs), [], []
     for position, trace in enumerate(runs.values()):

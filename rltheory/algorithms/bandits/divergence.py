@@ -263,4 +263,4 @@ def kl_ucb_plus_plus(family: Family = BERNOULLI, horizon: int | None = None) -> 
     n = None if horizon is None else count(horizon, "horizon", at_least=1)
     name = "KL-UCB++" if family is BERNOULLI else f"KL-UCB++ ({family.name})"
     remember = _remember_upper_bound(_upper_coordinate(*family[1:7]))
-    return index_policy(name, no_clock, remember, first, (n, family.precision), family.rewards)
+    return index_policy(name, no_clock, remember, first, (n, family.precision), family.rewards, numbers=1)

@@ -37,7 +37,9 @@ ROWS = 4  # three numbers of each arm that the index is made of, and the sum of 
 
 
 @cache
-def _kernels(clock: Kernel, remember: Kernel, index: Kernel, with_squares: bool) -> tuple[Kernel, Kernel, Kernel]:
+def _kernels(
+    clock: Kernel, remember: Kernel, index: Kernel, numbers: int, with_squares: bool
+) -> tuple[Kernel, Kernel, Kernel]:
     @kernel
     def choose(t: int, parameters: Vector, columns: Columns) -> None:
         arms, counts, memory, work = columns.arms, columns.counts, columns.memory, columns.work
@@ -70,7 +72,11 @@ def _kernels(clock: Kernel, remember: Kernel, index: Kernel, with_squares: bool)
         to_x, to_y, to_z = memory[0], memory[1], memory[2]
         for lane in range(arms.size):
             a = arms[lane]
-            to_x[a, lane], to_y[a, lane], to_z[a, lane] = x[lane], y[lane], z[lane]
+            to_x[a, lane] = x[lane]
+            if numbers > 1:
+                to_y[a, lane] = y[lane]
+            if numbers > 2:
+                to_z[a, lane] = z[lane]
 
     return _start, choose, observe
 
@@ -87,9 +93,10 @@ def index_policy(
     index: Kernel,
     parameters: tuple[float | None, ...] = (),
     rewards: tuple[float, float] = (-math.inf, math.inf),
+    numbers: int = 3,
     with_squares: bool = False,
 ) -> Policy:
-    """Policy of an index that is made of three numbers of each arm, and one of the time.
+    """Policy of an index that is made of up to three numbers of each arm, and one of the time.
 
     Parameters
     ----------
@@ -104,10 +111,12 @@ def index_policy(
         ``index(clock, x, y, z)``, where (x, y, z) is (inf, 0, 0) for an arm that was not pulled yet.
     parameters, rewards
         As for :class:`Policy`.
+    numbers
+        How many of the three are kept; the others stay 0.
     with_squares
         Whether squares of rewards are kept.
     """
-    start, choose, observe = _kernels(clock, remember, index, with_squares)
+    start, choose, observe = _kernels(clock, remember, index, numbers, with_squares)
     return Policy(name, start, choose, observe, parameters, lambda arms, lanes: (ROWS, arms, lanes), rewards)
 
 
@@ -127,15 +136,20 @@ def first(now: float, x: float, y: float, z: float) -> float:
 
 
 @kernel
-def _mean_and_radius(now: float, x: float, y: float, z: float) -> float:
-    return x + now * y
-
-
-@kernel
-def _mean_and_inverse_root(
+def _inverse_root(
     pulls: float, mean: float, square: float, arms: int, parameters: Vector
 ) -> tuple[float, float, float]:
     return mean, 1.0 / math.sqrt(pulls), 0.0
+
+
+@kernel
+def _sum(now: float, x: float, y: float, z: float) -> float:
+    return x + now * y
+
+
+def _mean_and_radius(name: str, clock: Kernel, parameters: tuple[float | None, ...]) -> Policy:
+    """Policy of the mean plus a number of the time over the root of the pulls."""
+    return index_policy(name, clock, _inverse_root, _sum, parameters, numbers=2)
 
 
 @kernel
@@ -145,7 +159,7 @@ def _mean(pulls: float, mean: float, square: float, arms: int, parameters: Vecto
 
 def follow_the_leader() -> Policy:
     r"""Index :math:`\hat\mu`: pull the arm that paid most, on average. Its regret grows linearly."""
-    return index_policy("follow the leader", no_clock, _mean, first)
+    return index_policy("follow the leader", no_clock, _mean, first, numbers=1)
 
 
 @kernel
@@ -159,7 +173,7 @@ def explore_then_commit(pulls: int) -> Policy:
     Arms are explored one after the other; the one that is pulled once more stays the choice.
     """
     pulls = count(pulls, "pulls", at_least=1)
-    return index_policy(f"explore-then-commit({pulls})", no_clock, _commitment, first, (pulls,))
+    return index_policy(f"explore-then-commit({pulls})", no_clock, _commitment, first, (pulls,), numbers=1)
 
 
 @kernel
@@ -176,13 +190,7 @@ def ucb1(alpha: float = 2.0) -> Policy:
         2 in the paper, for rewards in [0, 1]; for :math:`\sigma`-subgaussian ones multiply by :math:`4 \sigma^2`.
     """
     alpha = positive(alpha, "alpha")
-    return index_policy(
-        "UCB1" if alpha == 2 else f"UCB1({alpha:g})",
-        _root_of_logarithm,
-        _mean_and_inverse_root,
-        _mean_and_radius,
-        (alpha,),
-    )
+    return _mean_and_radius("UCB1" if alpha == 2 else f"UCB1({alpha:g})", _root_of_logarithm, (alpha,))
 
 
 @kernel
@@ -203,7 +211,7 @@ def ucb(delta: float, deviation: float = 1.0) -> Policy:
     if not 0 < delta < 1:
         raise ValueError(f"delta is {delta}; it must lie in (0, 1)")
     width = positive(deviation, "deviation") * math.sqrt(2 * math.log(1 / delta))
-    return index_policy(f"UCB(δ={delta:g})", _given, _mean_and_inverse_root, _mean_and_radius, (width,))
+    return _mean_and_radius(f"UCB(δ={delta:g})", _given, (width,))
 
 
 @kernel
@@ -222,7 +230,7 @@ def asymptotic_ucb(deviation: float = 1.0) -> Policy:
         :math:`\sigma > 0` for which rewards are subgaussian.
     """
     width = positive(deviation, "deviation")
-    return index_policy("asymptotic UCB", _optimal_clock, _mean_and_inverse_root, _mean_and_radius, (width,))
+    return _mean_and_radius("asymptotic UCB", _optimal_clock, (width,))
 
 
 @kernel
@@ -251,7 +259,13 @@ def ucb_v(zeta: float = 1.2, c: float = 1.0, largest: float = 1.0) -> Policy:
     """
     parameters = positive(zeta, "zeta"), positive(c, "c"), positive(largest, "largest")
     return index_policy(
-        "UCB-V", _logarithm_of_time, _deviation_and_range, _empirical_bernstein, parameters, (0.0, parameters[2]), True
+        "UCB-V",
+        _logarithm_of_time,
+        _deviation_and_range,
+        _empirical_bernstein,
+        parameters,
+        (0.0, parameters[2]),
+        with_squares=True,
     )
 
 
@@ -273,7 +287,9 @@ def ucb_tuned() -> Policy:
 
     The index is :math:`\hat\mu + \sqrt{\frac{\log t}{N} \min(1/4, \hat V + \sqrt{2 \log t / N})}`.
     """
-    return index_policy("UCB-tuned", _logarithm_of_time, _inverse_and_variance, _tuned, (), (0.0, 1.0), True)
+    return index_policy(
+        "UCB-tuned", _logarithm_of_time, _inverse_and_variance, _tuned, rewards=(0.0, 1.0), with_squares=True
+    )
 
 
 @kernel
@@ -290,7 +306,7 @@ def moss(horizon: int | None = None) -> Policy:
         n; that of the run by default.
     """
     n = None if horizon is None else count(horizon, "horizon", at_least=1)
-    return index_policy("MOSS", no_clock, _minimax, first, (n,))
+    return index_policy("MOSS", no_clock, _minimax, first, (n,), numbers=1)
 
 
 @kernel
@@ -351,5 +367,5 @@ def bayes_ucb(deviation: float = 1.0, c: float = 0.0, horizon: int | None = None
         n, if c > 0; that of the run by default.
     """
     sigma, power = positive(deviation, "deviation"), not_negative(c, "c")
-    n: float | None = 3.0 if power == 0 else horizon
-    return index_policy("Bayes-UCB", _normal_tail_quantile, _mean_and_inverse_root, _mean_and_radius, (sigma, power, n))
+    n = None if horizon is None else count(horizon, "horizon", at_least=2)
+    return _mean_and_radius("Bayes-UCB", _normal_tail_quantile, (sigma, power, n))
