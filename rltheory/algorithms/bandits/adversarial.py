@@ -1,8 +1,8 @@
 r"""Policies for losses that an adversary fixes: Exp3 and its kin, and Tsallis-INF.
 
 All draw an arm with probabilities :math:`p_t` that are a function of estimated losses :math:`\hat L_t`. A reward in
-[0, 1] is 1 less the loss. With K arms, n the horizon, A the arm of round t and :math:`\ell` its loss, the estimate of the
-round is :math:`\hat\ell(a) = 1\{A = a\}\, \ell / p_t(a)`, unless said otherwise.
+[0, 1] is 1 less the loss. With K arms, n the horizon, A the arm of round t and :math:`\ell` its loss, the estimate of
+the round is :math:`\hat\ell(a) = 1\{A = a\}\, \ell / p_t(a)`, unless said otherwise.
 
 Exponential weights are kept, less that of the least estimate some rounds ago: one exponential a round suffices, and as
 it is taken of the estimate itself, no rounding piles up.
