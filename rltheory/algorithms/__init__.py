@@ -2,10 +2,11 @@
 
 from rltheory.algorithms.accelerated import accelerated_preference_optimization
 from rltheory.algorithms.adahedge import adahedge
-from rltheory.algorithms.bandits import compare_policies, play_bandit
+from rltheory.algorithms.bandits import compare_policies, play_bandit, play_losses
 from rltheory.algorithms.batched import batched_magnetic_mirror_descent, batched_nash_mirror_prox
 from rltheory.algorithms.contextual import play_contexts
 from rltheory.algorithms.direct_nash_optimization import direct_nash_optimization
+from rltheory.algorithms.dueling import play_duels
 from rltheory.algorithms.gorp import gorp
 from rltheory.algorithms.hedge import hedge
 from rltheory.algorithms.history_hedge import history_hedge
@@ -60,6 +61,8 @@ __all__ = [
     "optimistic_mirror_descent",
     "play_bandit",
     "play_contexts",
+    "play_duels",
+    "play_losses",
     "policy_gradient_ascent",
     "policy_iteration",
     "policy_mirror_descent",

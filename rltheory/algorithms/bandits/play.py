@@ -24,7 +24,7 @@ from rltheory.simulation import Workers, stream
 from rltheory.trace import Trace, record_times
 from rltheory.variates import Generators, generators, uniforms
 
-__all__ = ["Columns", "Policy", "compare_policies", "keep_larger", "play_bandit", "play_losses"]
+__all__ = ["Columns", "Policy", "compare_policies", "in_blocks", "keep_larger", "play_bandit", "play_losses"]
 
 LANES = 64
 WORK_ROWS = 6
@@ -185,6 +185,16 @@ def _record_losses(problem: LossArrays, columns: Columns, suffered: Matrix) -> N
         suffered[lane, 1] = expected[lane]
 
 
+def in_blocks(play: Callable[[int], None], replicates: int, name: str, workers: Workers | None) -> None:
+    """Play every block of replicates, given its first one, here or by workers."""
+    blocks = range(0, replicates, LANES)
+    if workers is None:
+        for first in blocks:
+            play(first)
+    else:
+        workers.map(play, blocks, label=lambda first: f"{name}, replicates from {first}")
+
+
 def _play(
     policy: Policy,
     problem: Callable[[int], Any],
@@ -218,12 +228,7 @@ def _play(
         )
         loop(problem(lanes), parameters, columns, times, first, records)
 
-    blocks = range(0, replicates, LANES)
-    if workers is None:
-        for first in blocks:
-            play(first)
-    else:
-        workers.map(play, blocks, label=lambda first: f"{policy.name}, replicates from {first}")
+    in_blocks(play, replicates, policy.name, workers)
 
 
 def play_bandit(
