@@ -39,7 +39,7 @@ def plausible(horizon):
 def ours(policy, horizon, replicates, workers):
     def run():
         runs = compare_policies(BANDIT, [policy], horizon=horizon, replicates=replicates, workers=workers)
-        return runs[policy.name].last("regret").mean()
+        return runs["regret"].isel(time=-1).mean().item()
 
     name = f"rltheory, {workers} thread{'s'[: workers > 1]}"
     return Contender(name, run, plausible(horizon), horizon * replicates)
@@ -101,7 +101,7 @@ def of_smpybandits(module, name):
     """A policy of the peer, played by the shortest loop there can be."""
 
     def run():
-        policy, rng = getattr(module, name)(MEANS.size, **({"horizon": SHORT} if name == "MOSSH" else {})), None
+        policy = getattr(module, name)(MEANS.size, **({"horizon": SHORT} if name == "MOSSH" else {}))
         rng = np.random.default_rng(0)
         policy.startGame()
         counts = np.zeros(MEANS.size)
@@ -170,7 +170,7 @@ def curve_race() -> Iterator[Race]:
             path = Path(folder) / "curves.svg"
             figure = regret(runs, lower_bound=BANDIT.lai_robbins_constant).get_figure(root=True)
             figure.savefig(path)
-            return [trace.last("regret").mean() for trace in runs.values()], path.stat().st_size
+            return runs["regret"].isel(time=-1).mean("replicate").values, path.stat().st_size
 
     def right(answer):
         means, size = answer

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 HOLDS, REFUTED, USAGE, UNDECIDED = 0, 1, 2, 3
+LARGE_PROCESS = 100_000  # states times stages
+SQIRL_EPISODES = 10, 30, 100, 300, 1000
 
 
 class _InOrder(click.Group):
@@ -186,7 +188,7 @@ def falsify(names: tuple[str, ...], budget: float, evaluations: int | None, seed
     """Search for the setting in which a bound comes closest to breaking, or breaks.
 
     Settings are drawn from each theorem's strategy and improved. The worst is stored in a file, which `rltheory verify`
-    replays. The exit codes are those of `rltheory verify`.
+    replays. Theorems that can't be searched are named and left out. The exit codes are those of `rltheory verify`.
 
     \b
     Examples:
@@ -196,12 +198,9 @@ def falsify(names: tuple[str, ...], budget: float, evaluations: int | None, seed
     """
     from rltheory.report import write_report
     from rltheory.theory import falsify as search
-    from rltheory.theory.falsification import check_falsifiable
 
     with _input():
-        theorems = _named(names)
-        for theorem in theorems:
-            check_falsifiable(theorem)
+        theorems = _searchable(_named(names))
         output.mkdir(parents=True, exist_ok=True)
     verdicts = []
     for theorem in theorems:
@@ -330,8 +329,7 @@ def regret(
     table = Table("policy", box=None, pad_edge=False, header_style="bold")
     for column in ("mean regret", "standard error", "10 %", "median", "90 %"):
         table.add_column(column, justify="right")
-    for name, trace in runs.items():
-        final = trace.last("regret")
+    for name, final in zip(runs["policy"].to_numpy(), runs["regret"].isel(time=-1).to_numpy(), strict=True):
         spread = final.mean(), final.std() / final.size**0.5, *np.quantile(final, (0.1, 0.5, 0.9))
         table.add_row(name, *(f"{value:.5g}" for value in spread))
     _console().print(table)
@@ -350,39 +348,80 @@ def regret(
 @click.option(
     "--policy", type=click.Path(path_type=Path), help="File of the exploration policy (.npy); uniform by default."
 )
+@click.option(
+    "--gorp", type=click.IntRange(min=0), help="Bound GORP for k up to this; by default 1, or 0 in large processes."
+)
+@click.option("--distributions", is_flag=True, help="Write the laws of returns, a file for each step.")
 @_output_option
-def analyze(file: Path, horizon: int | None, sticky: float | None, policy: Path | None, output: Path) -> None:
+def analyze(
+    file: Path,
+    horizon: int | None,
+    sticky: float | None,
+    policy: Path | None,
+    gorp: int | None,
+    distributions: bool,
+    output: Path,
+) -> None:
     """Analyse the process in FILE, a consolidated.npz of the data set BRIDGE; print a table and write a web page.
 
-    The JSON file beside the page has the numbers under the names of the published analyses.
+    The files beside the page have the form of published ones: analysis.json and analysis_sticky.json, gorp_bounds.json
+    with certified numbers and gorp_bounds_published.json by the published formula, and value_dists_1.npy and so on.
 
     \b
     Examples:
       rltheory analyze freeway_10_fs30/consolidated.npz --horizon 10
       rltheory analyze freeway_10_fs30/consolidated.npz --horizon 10 --sticky 0.25 -o freeway
+      rltheory analyze freeway_10_fs30/consolidated.npz --horizon 10 --gorp 2 --distributions
       rltheory analyze consolidated.npz --horizon 10 --policy exploration_policy.npy
     """
     from rich.table import Table
 
-    from rltheory.problems import FiniteHorizonMDP, read_bridge, read_exploration_policy
+    from rltheory.algorithms import gorp_successes, sqirl_returns
+    from rltheory.problems import FiniteHorizonMDP, read_bridge, read_exploration_policy, sticky_policy
+    from rltheory.problems import sticky as make_sticky
     from rltheory.report import write_analysis
     from rltheory.report.analysis import analysis_rows
-    from rltheory.solvers import analyze_horizon, analyze_sticky
+    from rltheory.simulation import stream
+    from rltheory.solvers import analyze_gorp, analyze_horizon, analyze_sticky, return_distributions
 
     with _input():
         if horizon is None:
             raise ValueError(f"{file}: the file does not hold the horizon; give it with --horizon")
-        if sticky is not None and policy is not None:
-            raise ValueError("--sticky goes with the uniform policy; leave out --policy, or analyse twice")
         problem = FiniteHorizonMDP.stationary(read_bridge(file), horizon)
         exploration = None if policy is None else read_exploration_policy(policy, problem)
-        moved = None if sticky is None else analyze_sticky(problem, sticky)
+        if gorp is None:
+            gorp = int(problem.states * horizon <= LARGE_PROCESS)
+            if not gorp:
+                click.echo("rltheory: so large a process takes minutes to bound GORP; ask for it by --gorp 1", err=True)
+        moved = None if sticky is None else analyze_sticky(problem, sticky, exploration)
         analysis = analyze_horizon(problem, exploration, end=problem.states - 1)
-        page = write_analysis(analysis, output, sticky=moved)
+        bounds = analyze_gorp(problem, gorp, exploration) if gorp else None
+        laws = return_distributions(problem, exploration) if distributions else None
+    shares, returns = {}, {}
+    if bounds is not None:
+        for k in range(1, gorp + 1):
+            rng = stream(0, "analysis", "GORP", k)
+            shares[k] = gorp_successes(problem, depth=k, episodes=bounds.episodes, rng=rng, policy=exploration)
+    if sticky is not None:
+        sticky_problem = make_sticky(problem, sticky)
+        lifted = None if exploration is None else sticky_policy(problem, exploration)
+        for k in (1, 2, 3):
+            rng = stream(0, "analysis", "SQIRL", k)
+            returns[k] = sqirl_returns(sticky_problem, depth=k, episodes=SQIRL_EPISODES, rng=rng, policy=lifted)
+    with _input():
+        page = write_analysis(
+            analysis,
+            output,
+            sticky=moved,
+            gorp=bounds,
+            distributions=laws,
+            gorp_shares=shares,
+            sqirl_returns=returns,
+        )
     table = Table("quantity", box=None, pad_edge=False, header_style="bold")
     for column in ("value", *(["sticky"] if moved else [])):
         table.add_column(column, justify="right")
-    for name, plain, of_sticky in analysis_rows(analysis, moved):
+    for name, plain, of_sticky in analysis_rows(analysis, moved, bounds):
         table.add_row(name, plain, *([of_sticky] if moved else []))
     _console().print(table)
     click.echo(f"Page: {page}")
@@ -522,6 +561,25 @@ def _stored(path: str) -> "tuple[Sequence[Theorem[Any]], list[Any] | None]":
     name, data = load_setting(path)
     theorems = find(name)
     return theorems, [setting_from_dict(theorems[0].setting_type, data)]
+
+
+def _searchable(theorems: "Sequence[Theorem[Any]]") -> "list[Theorem[Any]]":
+    """Those with a strategy and a bound; the others are named and left out, or refused if none remains."""
+    from rltheory.theory.falsification import check_falsifiable
+
+    searchable, refusals = [], []
+    for theorem in theorems:
+        try:
+            check_falsifiable(theorem)
+        except ValueError as error:
+            refusals.append(error)
+        else:
+            searchable.append(theorem)
+    if not searchable:
+        raise refusals[0]
+    for refusal in refusals:
+        click.echo(f"rltheory: left out: {refusal}", err=True)
+    return searchable
 
 
 def _jobs(

@@ -121,7 +121,7 @@ def test_published_regrets_within_a_factor_of_two(case):
     )
     for name, policy in policies.items():
         published = case["final_regret"][name]
-        assert published / 2 < runs[policy.name].last("regret").mean() < 2 * published
+        assert published / 2 < runs["regret"].sel(policy=policy.name).isel(time=-1).mean() < 2 * published
 
 
 # Numbers
@@ -391,8 +391,7 @@ def test_imed(kind):
         memory.reshape(2, -1)[:, arm] += 1, reward
 
     plain = own_policy("plain", start=start, choose=choose, observe=observe, memory=lambda arms: 2 * arms)
-    compiled = bandits.imed(gaussian_family() if kind == "gaussian" else bandits.named._value(kind, ""))
-    assert same_pulls(bandit, compiled, plain)
+    assert same_pulls(bandit, named_policy(f"imed:{kind}"), plain)
 
 
 def test_explore_then_commit():
@@ -511,8 +510,7 @@ def test_numbers_do_not_depend_on_workers_or_company():
     policies = [bandits.thompson(), bandits.kl_ucb(), bandits.ucb1()]
     runs = compare_policies(FOUR, policies, horizon=300, replicates=200, workers=1)
     again = compare_policies(FOUR, policies[::-1][:2], horizon=300, replicates=200, workers=3)
-    for name, trace in again.items():
-        assert (trace["pulls"] == runs[name]["pulls"]).all()
+    assert again["pulls"].equals(runs["pulls"].sel(policy=again["policy"]))
     with Workers(2) as workers:
         alone = play_bandit(
             FOUR,
@@ -522,7 +520,7 @@ def test_numbers_do_not_depend_on_workers_or_company():
             replicates=200,
             workers=workers,
         )
-    assert (alone["pulls"] == runs["UCB1"]["pulls"]).all()
+    assert (alone["pulls"] == runs["pulls"].sel(policy="UCB1").transpose("time", "replicate", "arm").to_numpy()).all()
 
 
 def takes_the_horizon(name):
@@ -550,8 +548,8 @@ def test_beginnings_do_not_depend_on_the_horizon(name):
 
 
 def test_seeds_matter():
-    runs = [compare_policies(FOUR, [bandits.ucb1()], horizon=500, replicates=5, seed=seed)["UCB1"] for seed in (0, 1)]
-    assert (runs[0]["pulls"] != runs[1]["pulls"]).any()
+    first, second = (compare_policies(FOUR, [bandits.ucb1()], horizon=500, replicates=5, seed=seed) for seed in (0, 1))
+    assert not first.equals(second)
 
 
 # Policies of one's own
@@ -669,10 +667,15 @@ def test_own_laws():
         (lambda: named_policy("Thomson"), "did you mean thompson"),
         (lambda: named_policy("ucb1:x"), "'x' is neither a number nor a family"),
         (lambda: named_policy("ucb1:beta=2"), "the arguments of ucb1 are: alpha"),
+        (lambda: named_policy("zzz"), "no policy is called 'zzz'; there are anytime-moss, "),
+        (lambda: named_policy("explore-then-commit:2.5"), "pulls is 2.5; it must be an integer"),
+        (lambda: named_policy("kl-ucb:3"), "family must be a family of laws"),
+        (lambda: named_policy("moss:poisson"), "horizon must be a number"),
         (lambda: named_policy("epsilon-greedy"), "the arguments of epsilon-greedy are: epsilon"),
         (lambda: compare_policies(FOUR, [bandits.ucb1()], horizon=3), "horizon is 3; it must be at least .* arms, 4"),
         (lambda: compare_policies(FOUR, [bandits.moss()] * 2, horizon=9), "two policies are called 'MOSS'"),
         (lambda: compare_policies(FOUR, [bandits.moss()], horizon=9, replicates=0), "replicates is 0"),
+        (lambda: compare_policies(FOUR, [], horizon=9), "there is nothing to play"),
         (
             lambda: compare_policies(Bandit.gaussian([0, 1]), [bandits.thompson()], horizon=9),
             r"Thompson takes rewards in \[0.0, 1.0\]; those of the gaussian bandit with 2 arms lie in \[-inf, inf\]",
@@ -699,20 +702,17 @@ def test_every_named_policy_plays():
 
 def test_figures_show_what_they_are_given():
     runs = rl.compare_policies(FOUR, [bandits.ucb1(), bandits.moss()], horizon=1000, replicates=20)
+    assert runs["regret"].dims == ("policy", "replicate", "time")
     ax = rl.plots.regret(runs, lower_bound=3.0, slopes=(0.5,), log_regret=True)
-    for line, trace in zip(ax.lines, runs.values(), strict=False):
-        assert line.get_ydata() == pytest.approx(trace["regret"][1:].mean(axis=1))
+    means = runs["regret"].mean("replicate").to_numpy()
+    for line, mean in zip(ax.lines, means, strict=False):
+        assert line.get_ydata() == pytest.approx(mean[1:])
     assert ax.lines[2].get_ydata()[-1] == pytest.approx(3 * math.log(1000))
-    assert len(ax.collections) == 2
-    assert {text.get_text() for text in ax.texts} == {"UCB1", "MOSS", "lower bound", "slope 0.5"}
+    assert ax.get_xlabel() == "round"
     pulls = rl.plots.arm_pulls(runs)
-    assert pulls.lines[1].get_ydata() == pytest.approx(runs["MOSS"].last("pulls").mean(axis=0))
-    bars = rl.plots.final_regrets(runs, bins=7)
-    assert len(bars.patches) == 4
-    for draw_it in (rl.plots.regret, rl.plots.arm_pulls, rl.plots.final_regrets):
-        with pytest.raises(ValueError, match="no runs"):
-            draw_it({})
-    with pytest.raises(ValueError, match="in order"):
-        rl.plots.regret(runs, quantiles=(0.9, 0.1))
+    expected = runs["pulls"].sel(policy="MOSS").isel(time=-1).mean("replicate")
+    assert pulls.lines[1].get_ydata() == pytest.approx(expected.to_numpy())
+    histogram = rl.plots.final_regrets(runs, bins=7)
+    assert [text.get_text() for text in histogram.get_legend().get_texts()] == ["UCB1", "MOSS"]
     with pytest.raises(ValueError, match="logarithmic"):
         rl.plots.regret(runs, slopes=(1,))

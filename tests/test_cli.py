@@ -331,6 +331,18 @@ def test_theorems_without_a_strategy_are_named(own, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_theorems_of_a_group_that_cannot_be_searched_are_left_out(tmp_path):
+    done = run("falsify", "sqirl", "--evaluations", 2, "-o", tmp_path)
+    assert done.exit_code == 0, done.stderr
+    assert done.stderr.startswith("rltheory: left out: sqirl/rate has recalled constants, and so no bound to break")
+    assert {path.stem for path in tmp_path.glob("sqirl-*.json")} == {
+        "sqirl-errors",
+        "sqirl-loss",
+        "sqirl-table-errors",
+        "sqirl-table-loss",
+    }
+
+
 def test_list_show_and_cite():
     assert "nash-mp/span" in run("list").stdout
     assert "regularized-game" not in run("list", "nash-mp").stdout

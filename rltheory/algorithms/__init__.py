@@ -12,11 +12,17 @@ from rltheory.algorithms.hedge import hedge
 from rltheory.algorithms.history_hedge import history_hedge
 from rltheory.algorithms.inpo import inpo
 from rltheory.algorithms.inpo_regression import inpo_regression
+from rltheory.algorithms.learning_curves import gorp_successes, sqirl_returns
+from rltheory.algorithms.loop import loop
+from rltheory.algorithms.lscvi_ucb import lscvi_ucb
 from rltheory.algorithms.magnetic_mirror_descent import magnetic_mirror_descent, magnetic_preference_optimization
 from rltheory.algorithms.mdpo import mdpo
 from rltheory.algorithms.nash_md import nash_md
 from rltheory.algorithms.nash_mirror_prox import nash_mirror_prox
+from rltheory.algorithms.oomd import mdp_oomd
 from rltheory.algorithms.optimistic import optimistic_mirror_descent
+from rltheory.algorithms.optimistic_q_learning import optimistic_q_learning
+from rltheory.algorithms.pmevi import pmevi_dt
 from rltheory.algorithms.policy_iteration import policy_iteration
 from rltheory.algorithms.policy_mirror_descent import (
     adaptive_policy_mirror_descent,
@@ -32,9 +38,13 @@ from rltheory.algorithms.self_play_gradient import self_play_gradient
 from rltheory.algorithms.softmax_policy_gradient import softmax_policy_gradient
 from rltheory.algorithms.sqirl import by_regressor, cell_means, least_squares, sqirl
 from rltheory.algorithms.stochastic_policy_gradient import harpg, n_pg_igt, policy_gradient_ascent, svrpg
+from rltheory.algorithms.tsde import tsde
+from rltheory.algorithms.ucrl import kl_ucrl, scal, ucrl2, ucrl2b
 from rltheory.algorithms.value_iteration import value_iteration
+from rltheory.algorithms.walk import Walk
 
 __all__ = [
+    "Walk",
     "accelerated_preference_optimization",
     "adahedge",
     "adaptive_policy_mirror_descent",
@@ -45,24 +55,31 @@ __all__ = [
     "compare_policies",
     "direct_nash_optimization",
     "gorp",
+    "gorp_successes",
     "harpg",
     "hedge",
     "history_hedge",
     "inpo",
     "inpo_regression",
+    "kl_ucrl",
     "least_squares",
+    "loop",
+    "lscvi_ucb",
     "magnetic_mirror_descent",
     "magnetic_preference_optimization",
+    "mdp_oomd",
     "mdpo",
     "n_pg_igt",
     "nash_md",
     "nash_mirror_prox",
     "natural_policy_gradient",
     "optimistic_mirror_descent",
+    "optimistic_q_learning",
     "play_bandit",
     "play_contexts",
     "play_duels",
     "play_losses",
+    "pmevi_dt",
     "policy_gradient_ascent",
     "policy_iteration",
     "policy_mirror_descent",
@@ -73,9 +90,14 @@ __all__ = [
     "sampled_hedge",
     "sampled_magnetic_mirror_descent",
     "sampled_nash_mirror_prox",
+    "scal",
     "self_play_gradient",
     "softmax_policy_gradient",
     "sqirl",
+    "sqirl_returns",
     "svrpg",
+    "tsde",
+    "ucrl2",
+    "ucrl2b",
     "value_iteration",
 ]

@@ -1,5 +1,10 @@
 """Instances: games from the literature, random families, and recorded preferences."""
 
+from rltheory.instances.average_reward import (
+    hidden_action,
+    random_ergodic_mdp,
+    random_weakly_communicating_mdp,
+)
 from rltheory.instances.cliffs import (
     bandit,
     length_chain,
@@ -86,6 +91,7 @@ __all__ = [
     "garnet",
     "grid_cells",
     "grid_world",
+    "hidden_action",
     "inventory",
     "length_chain",
     "low_rank",
@@ -100,9 +106,11 @@ __all__ = [
     "prompt_tree",
     "random_deterministic",
     "random_episodes",
+    "random_ergodic_mdp",
     "random_game",
     "random_linear_mdp",
     "random_tournament",
+    "random_weakly_communicating_mdp",
     "recorded_game",
     "recorded_games",
     "recorded_mdp",

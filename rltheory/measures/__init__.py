@@ -18,6 +18,7 @@ from rltheory.measures.mdps import (
     performance_difference,
     performance_difference_reversed,
     plan_loss,
+    pseudo_regret,
     suboptimality,
 )
 from rltheory.measures.planning import gorp_failure_probability
@@ -40,6 +41,7 @@ __all__ = [
     "performance_difference",
     "performance_difference_reversed",
     "plan_loss",
+    "pseudo_regret",
     "regularized_exploitability",
     "span",
     "suboptimality",

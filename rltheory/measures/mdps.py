@@ -9,6 +9,7 @@ from rltheory.arrays import Array, Vector, first_index, float_array
 from rltheory.problems.finite_horizon import FiniteHorizonMDP
 from rltheory.problems.mdp import MDP
 from rltheory.problems.policies import checked_policy
+from rltheory.solvers.average_reward import average_policy_iteration
 from rltheory.solvers.finite_horizon import backward_induction, finite_horizon_occupancy
 from rltheory.solvers.occupancy import checked_discount, discounted_occupancy, discounted_values
 
@@ -23,6 +24,7 @@ __all__ = [
     "performance_difference",
     "performance_difference_reversed",
     "plan_loss",
+    "pseudo_regret",
     "suboptimality",
 ]
 
@@ -280,6 +282,57 @@ def average_reward_regret(mdp: MDP, policies: ArrayLike, gain: float) -> Vector:
         raise ValueError(f"gain is {gain}; it must be finite")
     run = FiniteHorizonMDP.stationary(mdp, len(steps))
     return np.cumsum(gain - finite_horizon_occupancy(run, steps).occupancy @ mdp.rewards)
+
+
+def pseudo_regret(mdp: MDP, visits: ArrayLike) -> Vector:
+    r"""Sum of the gaps of all choices made, for the average reward.
+
+    With an optimal gain :math:`g^*`, the same from all states, and bias :math:`h^*`, the gap of a choice c of state s
+    is :math:`h^*(s) + g^* - r_c - \langle p_c, h^* \rangle \ge 0`. The regret :math:`t g^* - \sum r` differs from the
+    sum of gaps by noise of order :math:`\sqrt t` times the span of the bias, and of both signs; exponents are visible
+    in the gaps.
+
+    Parameters
+    ----------
+    mdp
+        The process, C choices.
+    visits : array_like of int, shape (..., C)
+        How often each choice was made.
+
+    Returns
+    -------
+    array, shape (...,)
+        Sums of gaps, in units of reward.
+
+    Raises
+    ------
+    ValueError
+        If the optimal gain differs between states, or shapes do not fit.
+
+    References
+    ----------
+    :cite:`he2024average`
+
+    Examples
+    --------
+    >>> from rltheory.problems import TabularMDP
+    >>> two = TabularMDP([[[0, 1], [1, 0]], [[1, 0], [0, 1]]], [[0, 0.5], [3, 1]])
+    >>> pseudo_regret(two, [[5, 0, 5, 0], [0, 9, 0, 1]]).round(9)
+    array([0. , 9.5])
+    """
+    counts = np.asarray(visits)
+    if counts.shape[-1:] != (mdp.choices,):
+        raise ValueError(f"visits has shape {counts.shape}; its last dimension must have {mdp.choices} entries")
+    best = average_policy_iteration(mdp)
+    if np.ptp(best.gain) > float((best.upper - best.lower).max()) + 1e-9:
+        low, high = int(best.gain.argmin()), int(best.gain.argmax())
+        raise ValueError(
+            f"the optimal gain is {best.gain[low]:.6g} from state {low} and {best.gain[high]:.6g} from state {high}; "
+            f"regret of a run is defined for processes with one optimal gain"
+        )
+    action_values = mdp.rewards + mdp.transition_matrix @ best.bias - best.gain[0]
+    gaps = np.maximum(best.bias[mdp.state_of_choice] - action_values, 0.0)
+    return np.asarray(counts @ gaps, dtype=np.float64)
 
 
 def performance_difference(mdp: MDP, policy: ArrayLike, other: ArrayLike, discount: float) -> float:

@@ -1,53 +1,52 @@
 """Bandits: regret over time beside its lower bound, how it is spread at the end, and which arms were pulled."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rltheory.plots.style import COLOURS, DASHES, MUTED, label_ends, new_axes, tidy
-from rltheory.trace import Trace
+from rltheory.plots.bands import bands
+from rltheory.plots.style import COLOURS, new_axes, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from xarray import Dataset
 
 __all__ = ["arm_pulls", "final_regrets", "regret"]
 
 
 def regret(
-    runs: Mapping[str, Trace],
+    runs: "Dataset",
     *,
     lower_bound: float | None = None,
-    quantiles: tuple[float, float] | None = (0.1, 0.9),
+    coverage: float = 0.8,
     slopes: Sequence[float] = (),
     log_time: bool = True,
     log_regret: bool = False,
-    width: float = 6.4,
+    width: float = 7.6,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Draw the mean pseudo-regret of policies over time, with a band between quantiles of the replicates.
+    """Draw the mean pseudo-regret of policies over time, in a band that holds most replicates.
 
     Parameters
     ----------
     runs
-        For each name of a policy a trace with ``regret``, dimensions time and replicate.
+        With ``regret``, dimensions policy, replicate and time.
     lower_bound
-        The constant c of a lower bound c log t, which is drawn as a dashed line with this slope.
-    quantiles
-        Levels of the band, in [0, 1]; without them only means are drawn.
-    slopes
-        Exponents of guides :math:`t^s`, which end where the largest mean does; both axes must be logarithmic.
+        The constant c of a lower bound c log t, which is drawn with the curves.
+    coverage, slopes
+        As for :func:`bands`.
     log_time, log_regret
         Whether the axes are logarithmic. A regret that grows like log t is a line over logarithmic time.
     width
-        Of a new figure, in inches: 3.3 fits a column of most journals, 6.8 a page.
+        Of a new figure, in inches: 3.5 fits a column of most journals, 7 a page.
     ax
         Where to draw; a new figure by default.
 
     Raises
     ------
     ValueError
-        If there are no runs, levels of quantiles are not in order in [0, 1], or slopes are asked for on other axes.
+        As for :func:`bands`.
 
     Examples
     --------
@@ -58,59 +57,26 @@ def regret(
     >>> regret(runs, lower_bound=bandit.lai_robbins_constant).get_ylabel()
     'pseudo-regret'
     """
-    if not runs:
-        raise ValueError("there are no runs to draw")
-    if quantiles is not None and not 0 <= quantiles[0] <= quantiles[1] <= 1:
-        raise ValueError(f"quantiles are {quantiles}; they must be in order in [0, 1]")
-    if slopes and not (log_time and log_regret):
-        raise ValueError("slopes are lines where both axes are logarithmic only; set log_regret=True")
-    ax = ax or new_axes(width=width, height=0.62 * width)
-    names, ends, colours = list(runs), [], []
-    for position, trace in enumerate(runs.values()):
-        turn, place = divmod(position, len(COLOURS))
-        shown = trace.times > 0
-        times, values = trace.times[shown], trace["regret"][shown]
-        mean = values.mean(axis=1)
-        if quantiles is not None:
-            low, high = np.quantile(values, quantiles, axis=1)
-            ax.fill_between(times, low, high, color=COLOURS[place], alpha=0.15, linewidth=0)
-        ax.plot(times, mean, DASHES[turn % len(DASHES)], color=COLOURS[place])
-        ends.append(float(mean[-1]))
-        colours.append(COLOURS[place])
-    last = max(int(trace.times[-1]) for trace in runs.values())
-    if lower_bound is not None:
-        grid = np.geomspace(1, last, 200)
-        ax.plot(grid, lower_bound * np.log(grid), "--", color=MUTED, linewidth=1.2)
-        names.append("lower bound")
-        ends.append(lower_bound * float(np.log(last)))
-        colours.append(MUTED)
-    highest = ax.get_ylim()[1]
-    for slope in slopes:
-        ax.plot([1, last], [max(ends) * last**-slope, max(ends)], ":", color=MUTED, linewidth=1)
-        ax.annotate(
-            f"slope {slope:g}",
-            (last**0.5, max(ends) * last ** (-slope / 2)),
-            xytext=(4, -10),
-            textcoords="offset points",
-            color=MUTED,
-            fontsize=8,
-        )
-    if log_time:
-        ax.set_xscale("log")
-    if log_regret:
-        ax.set_yscale("log")
-        ax.set_ylim(max(min(ends) / 1e3, 1e-2), highest)
-    else:
-        ax.set_ylim(0, highest)
-    ax.set_xlim(1 if log_time else 0, last)
-    ax.set_xlabel("round")
-    ax.set_ylabel("pseudo-regret")
-    tidy(ax)
-    label_ends(ax, names, ends, colours)
+    curves = runs["regret"]
+    logarithms = np.log(np.maximum(curves["time"].to_numpy(), 1))
+    ax = ax or new_axes(width=width, height=0.58 * width)
+    bands(
+        curves,
+        quantity="pseudo-regret",
+        coverage=coverage,
+        references={} if lower_bound is None else {"lower bound": lower_bound * logarithms},
+        slopes=slopes,
+        log_time=log_time,
+        log_quantity=log_regret,
+        ax=ax,
+    )
+    ax.set_xlim(1 if log_time else 0, int(curves["time"][-1]))
+    if not log_regret:
+        ax.set_ylim(bottom=0)
     return ax
 
 
-def final_regrets(runs: Mapping[str, Trace], *, bins: int = 40, ax: "Axes | None" = None) -> "Axes":
+def final_regrets(runs: "Dataset", *, bins: int = 40, ax: "Axes | None" = None) -> "Axes":
     """Draw how the pseudo-regret at the last time is spread over the replicates: a histogram for each policy.
 
     Parameters
@@ -122,64 +88,52 @@ def final_regrets(runs: Mapping[str, Trace], *, bins: int = 40, ax: "Axes | None
     ax
         Where to draw; a new figure by default.
 
-    Raises
-    ------
-    ValueError
-        If there are no runs.
-
     Examples
     --------
-    >>> trace = Trace("greedy", np.array([0, 9]), {"regret": (("time", "replicate"), np.array([[0, 0], [1, 4.0]]))})
-    >>> final_regrets({"greedy": trace}).get_xlabel()
+    >>> from xarray import Dataset
+    >>> runs = Dataset({"regret": (("policy", "replicate", "time"), [[[0, 1], [0, 4]]])}, {"policy": ["greedy"]})
+    >>> final_regrets(runs.assign_coords(time=[0, 9])).get_xlabel()
     'pseudo-regret after 9 rounds'
     """
-    if not runs:
-        raise ValueError("there are no runs to draw")
     ax = ax or new_axes(height=3.6)
-    finals = [trace.last("regret") for trace in runs.values()]
-    edges = np.histogram_bin_edges(np.concatenate(finals), bins).tolist()
-    for position, (name, final) in enumerate(zip(runs, finals, strict=True)):
+    finals = runs["regret"].isel(time=-1).transpose("policy", "replicate").to_numpy()
+    edges = np.histogram_bin_edges(finals, bins).tolist()
+    shares = np.full(finals.shape[1], 1 / finals.shape[1])
+    for position, (name, final) in enumerate(zip(runs["policy"].to_numpy(), finals, strict=True)):
         colour = COLOURS[position % len(COLOURS)]
-        shares = np.full(final.size, 1 / final.size)
         ax.hist(final, edges, weights=shares, histtype="stepfilled", color=colour, alpha=0.15)
-        ax.hist(final, edges, weights=shares, histtype="step", color=colour, label=name)
-    ax.set_xlabel(f"pseudo-regret after {next(iter(runs.values())).times[-1]} rounds")
+        ax.hist(final, edges, weights=shares, histtype="step", color=colour, label=str(name))
+    ax.set_xlabel(f"pseudo-regret after {int(runs['time'][-1])} rounds")
     ax.set_ylabel("share of the replicates")
     ax.legend(frameon=False, fontsize=9)
     tidy(ax)
     return ax
 
 
-def arm_pulls(runs: Mapping[str, Trace], *, ax: "Axes | None" = None) -> "Axes":
+def arm_pulls(runs: "Dataset", *, ax: "Axes | None" = None) -> "Axes":
     """Draw how often each arm was pulled, on average over the replicates, on a logarithmic axis.
 
     Parameters
     ----------
     runs
-        For each name of a policy a trace with ``pulls``, dimensions time, replicate and arm.
+        With ``pulls``, dimensions policy, replicate, time and arm.
     ax
         Where to draw; a new figure by default.
 
-    Raises
-    ------
-    ValueError
-        If there are no runs.
-
     Examples
     --------
-    >>> trace = Trace("greedy", np.array([9]), {"pulls": (("time", "replicate", "arm"), np.array([[[8, 1], [7, 2]]]))})
-    >>> arm_pulls({"greedy": trace}).get_ylabel()
+    >>> from xarray import Dataset
+    >>> pulls = (("policy", "replicate", "time", "arm"), [[[[8, 1]], [[7, 2]]]])
+    >>> arm_pulls(Dataset({"pulls": pulls}, {"policy": ["greedy"]})).get_ylabel()
     'mean pulls'
     """
-    if not runs:
-        raise ValueError("there are no runs to draw")
     from matplotlib.ticker import MaxNLocator
 
     ax = ax or new_axes(height=3.6)
-    for position, (name, trace) in enumerate(runs.items()):
-        means = trace.last("pulls").mean(axis=0)
-        aside = 0.6 * ((position + 0.5) / len(runs) - 0.5)
-        ax.plot(np.arange(means.size) + aside, means, "o", ms=5, color=COLOURS[position % len(COLOURS)], label=name)
+    means = runs["pulls"].isel(time=-1).mean("replicate").transpose("policy", "arm").to_numpy()
+    for position, (name, mean) in enumerate(zip(runs["policy"].to_numpy(), means, strict=True)):
+        aside = 0.6 * ((position + 0.5) / len(means) - 0.5)
+        ax.plot(np.arange(mean.size) + aside, mean, "o", ms=5, color=COLOURS[position % len(COLOURS)], label=str(name))
     ax.set_yscale("log")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("arm")

@@ -66,6 +66,7 @@ from rltheory.problems.reward_mixture import (
 )
 from rltheory.problems.sticky import (
     sticky,
+    sticky_policy,
     sticky_states,
 )
 from rltheory.problems.trajectory_game import (
@@ -102,6 +103,7 @@ __all__ = [
     "read_npz",
     "read_prism",
     "sticky",
+    "sticky_policy",
     "sticky_states",
     "to_gymnasium",
     "uniform_policy",

@@ -44,9 +44,11 @@ from rltheory.solvers.discounted import (
 )
 from rltheory.solvers.effective_horizon import (
     Closure,
+    ClosureGaps,
     ReferenceValues,
     SimpleEffectiveHorizon,
     StochasticEffectiveHorizon,
+    closure_gaps,
     effective_planning_window,
     greedy_returns,
     k_gaps,
@@ -70,8 +72,10 @@ from rltheory.solvers.end_components import (
 )
 from rltheory.solvers.exploration import (
     MinimumOccupancies,
+    covering_episodes,
     minimum_occupancies,
     reachable_states,
+    visit_probabilities,
 )
 from rltheory.solvers.finite_horizon import (
     FiniteHorizonEvaluation,
@@ -82,6 +86,16 @@ from rltheory.solvers.finite_horizon import (
     finite_horizon_occupancy,
     finite_horizon_values,
     soft_backward_induction,
+)
+from rltheory.solvers.gorp_analysis import (
+    GorpAnalysis,
+    analyze_gorp,
+    gorp_json,
+)
+from rltheory.solvers.gorp_bounds import (
+    GorpBound,
+    gorp_bounds,
+    gorp_failure_bounds,
 )
 from rltheory.solvers.minimax import (
     MinimaxWinner,
@@ -103,6 +117,14 @@ from rltheory.solvers.occupancy_programs import (
     finite_horizon_occupancy_optimum,
     occupancy_optimum,
 )
+from rltheory.solvers.optimism import (
+    OptimisticPlan,
+    Plausible,
+    extended_value_iteration,
+    largest_mean,
+    optimistic_gain_by_bisection,
+    tightest_differences,
+)
 from rltheory.solvers.parametric import (
     EvaluatedPolicies,
     ParametricReturn,
@@ -115,6 +137,10 @@ from rltheory.solvers.reachability import (
 from rltheory.solvers.regularized import (
     RegularizedEquilibrium,
     regularized_equilibrium,
+)
+from rltheory.solvers.return_distributions import (
+    ReturnDistributions,
+    return_distributions,
 )
 from rltheory.solvers.social_choice import (
     borda_scores,
@@ -156,6 +182,7 @@ __all__ = [
     "ApproximateMinimaxWinner",
     "AverageOptimum",
     "Closure",
+    "ClosureGaps",
     "DeviationMatrix",
     "Diameter",
     "DiscountedEvaluation",
@@ -172,6 +199,8 @@ __all__ = [
     "GainAndBias",
     "GapGradients",
     "GoalValues",
+    "GorpAnalysis",
+    "GorpBound",
     "HemicontinuityRadius",
     "HittingTimes",
     "HorizonAnalysis",
@@ -183,11 +212,14 @@ __all__ = [
     "OccupancyOptimum",
     "OptimalChoices",
     "OptimalityMargins",
+    "OptimisticPlan",
     "ParametricReturn",
+    "Plausible",
     "PolicyGradient",
     "ReferenceValues",
     "RegularizedEquilibrium",
     "RelativeValues",
+    "ReturnDistributions",
     "SimpleEffectiveHorizon",
     "SoftFiniteHorizonOptimum",
     "SoftRelativeValues",
@@ -198,6 +230,7 @@ __all__ = [
     "StochasticEffectiveHorizon",
     "WeightSweep",
     "ZeroTemperatureLimit",
+    "analyze_gorp",
     "analyze_horizon",
     "analyze_sticky",
     "approximate_minimax_winner",
@@ -206,14 +239,17 @@ __all__ = [
     "average_policy_iteration",
     "backward_induction",
     "borda_scores",
+    "closure_gaps",
     "condorcet_winner",
     "copeland_scores",
+    "covering_episodes",
     "deviation_matrix",
     "diameter",
     "discounted_occupancy",
     "discounted_values",
     "effective_planning_window",
     "end_components",
+    "extended_value_iteration",
     "finite_horizon_occupancy",
     "finite_horizon_occupancy_optimum",
     "finite_horizon_stability_radius",
@@ -222,6 +258,9 @@ __all__ = [
     "gain_and_bias",
     "gap_gradients",
     "gauss_seidel",
+    "gorp_bounds",
+    "gorp_failure_bounds",
+    "gorp_json",
     "greedy_returns",
     "hemicontinuity_radius",
     "hitting_times",
@@ -230,6 +269,7 @@ __all__ = [
     "is_unichain",
     "is_weakly_communicating",
     "k_gaps",
+    "largest_mean",
     "linear_program",
     "min_k",
     "minimax_winner",
@@ -239,6 +279,7 @@ __all__ = [
     "occupancy_optimum",
     "optimal_choices",
     "optimality_margins",
+    "optimistic_gain_by_bisection",
     "policy_gradient",
     "policy_iteration",
     "reach_probability",
@@ -246,6 +287,7 @@ __all__ = [
     "reference_values",
     "regularized_equilibrium",
     "relative_value_iteration",
+    "return_distributions",
     "reward_until",
     "simple_effective_horizon",
     "smith_set",
@@ -259,7 +301,9 @@ __all__ = [
     "stability_radius",
     "stationary_laws",
     "stochastic_effective_horizon",
+    "tightest_differences",
     "value_iteration",
+    "visit_probabilities",
     "weight_sweep",
     "zero_temperature_limit",
 ]

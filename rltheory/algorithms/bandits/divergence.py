@@ -225,7 +225,7 @@ def upper_bound(family: Family, mean: float, budget: float) -> float:
     Examples
     --------
     >>> print(f"{upper_bound(BERNOULLI, 0.5, 0.1):.6f}")
-    0.712837
+    0.712879
     """
     low, high = family.rewards
     if not low <= mean <= high:

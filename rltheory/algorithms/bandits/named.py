@@ -47,8 +47,9 @@ def named_policy(text: str) -> Policy:
     name, _, arguments = text.partition(":")
     makers = _makers()
     if name not in makers:
-        close = get_close_matches(name.lower().replace("_", "-"), makers, n=3, cutoff=0.5) or sorted(makers)
-        raise ValueError(f"no policy is called {name!r}; {'did you mean ' if close else ''}{', '.join(close)}?")
+        close = get_close_matches(name.lower().replace("_", "-"), makers, n=3, cutoff=0.5)
+        hint = f"did you mean {', '.join(close)}?" if close else f"there are {', '.join(sorted(makers))}"
+        raise ValueError(f"no policy is called {name!r}; {hint}")
     positional, named = [], {}
     for argument in filter(None, arguments.split(",")):
         key, equals, value = argument.rpartition("=")
@@ -58,11 +59,14 @@ def named_policy(text: str) -> Policy:
             positional.append(_value(value, text))
     known = signature(makers[name])
     try:
-        known.bind(*positional, **named)
+        given = known.bind(*positional, **named).arguments
+        for argument, value in given.items():
+            if (argument == "family") != isinstance(value, Family):
+                raise TypeError(f"{argument} must be {'a family of laws' if argument == 'family' else 'a number'}")
+        return makers[name](**given)
     except TypeError as error:
         names = ", ".join(known.parameters) or "none"
         raise ValueError(f"{text!r}: {error}; the arguments of {name} are: {names}") from None
-    return makers[name](*positional, **named)
 
 
 def _value(word: str, text: str) -> float | Family:

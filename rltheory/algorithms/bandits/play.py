@@ -8,10 +8,10 @@ them, so that no rounding piles up. Of a table of losses, what was suffered is k
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ from rltheory.problems.losses import LossTable
 from rltheory.simulation import Workers, stream
 from rltheory.trace import Trace, record_times
 from rltheory.variates import Generators, generators, uniforms
+
+if TYPE_CHECKING:
+    from xarray import Dataset
 
 __all__ = ["Columns", "Policy", "compare_policies", "in_blocks", "keep_larger", "play_bandit", "play_losses"]
 
@@ -383,7 +386,7 @@ def compare_policies(
     points: int = 100,
     workers: int | None = None,
     progress: bool = False,
-) -> Mapping[str, Trace]:
+) -> "Dataset":
     """Play policies on a bandit or a table of losses, each many times, on all cores.
 
     Parameters
@@ -404,29 +407,34 @@ def compare_policies(
 
     Returns
     -------
-    dict of str to Trace
-        The runs of each policy, by its name.
+    xarray.Dataset
+        What the traces of all policies have, with the dimension policy: ``regret``, dimensions policy, replicate and
+        time, and of a bandit also ``pulls``, with the arm as a fourth.
 
     Raises
     ------
     ValueError, TypeError
-        As for :func:`play_bandit` and :func:`play_losses`, and if two policies have one name.
+        As for :func:`play_bandit` and :func:`play_losses`, and if there are no policies, or two of one name.
 
     Examples
     --------
     >>> from rltheory.algorithms.bandits import moss, ucb1
     >>> runs = compare_policies(Bandit.bernoulli([0.9, 0.5]), [ucb1(), moss()], horizon=1000, replicates=64)
-    >>> {name: trace["regret"].shape for name, trace in runs.items()}
-    {'UCB1': (76, 64), 'MOSS': (76, 64)}
+    >>> runs["regret"].mean("replicate").sel(policy="MOSS", time=1000).item() < 20
+    True
     """
+    from xarray import Dataset
+
     names = [policy.name for policy in policies]
+    if not names:
+        raise ValueError("there is nothing to play; give one policy at least")
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"two policies are called {name!r}; give them distinct names")
     play: Callable[..., Trace] = play_bandit if isinstance(problem, Bandit) else play_losses
     with Workers(workers, progress=progress) as pool:
-        return {
-            policy.name: play(
+        traces = [
+            play(
                 problem,
                 policy,
                 horizon=horizon,
@@ -436,4 +444,12 @@ def compare_policies(
                 workers=pool,
             )
             for policy in policies
-        }
+        ]
+    first = traces[0]
+    data = {
+        name: (("policy", *dims), np.stack([trace[name] for trace in traces]))
+        for name, (dims, _) in first.values.items()
+        if all(name in trace.values for trace in traces)
+    }
+    clock = ("time", first.times, {"long_name": first.clock})
+    return Dataset(data, coords={"policy": names, "time": clock}).transpose("policy", "replicate", "time", ...)

@@ -1,0 +1,194 @@
+r"""A run that never starts again: a learner follows plans, epoch after epoch, in one process.
+
+Whatever function :math:`V_t` and gain :math:`J_t` a plan stands on, with the choice c made at time t and
+:math:`E_t = V_t(s_t) + J_t - r_c - \langle p_c, V_t \rangle`, on every path
+
+.. math::
+
+   \sum_t (J_t - r_t) = \sum_t E_t + \sum_t \bigl[ \langle p_c, V_t \rangle - V_t(s_{t+1}) \bigr]
+   + \sum_t \bigl[ V_t(s_{t+1}) - V_t(s_t) \bigr].
+
+The three sums are what plans promise too much, what chance adds, and what changes of plans cost.
+"""
+
+from typing import Protocol
+
+import numpy as np
+
+from rltheory.algorithms.sampling import CumulativeLaws, cumulative_laws, draw
+from rltheory.arrays import Array, Times, Vector, count
+from rltheory.jit import kernel
+from rltheory.problems.mdp import MDP, Indices
+from rltheory.trace import Trace, record_times
+
+__all__ = ["Plan", "Walk"]
+
+
+class Plan(Protocol):
+    """A policy, and the gain and the values that it is expected to have."""
+
+    @property
+    def policy(self) -> Indices:
+        """The choice made in each state, shape (S,)."""
+
+    @property
+    def gain(self) -> float:
+        """The gain J that is expected."""
+
+    @property
+    def values(self) -> Vector:
+        """The function V that goes with it, shape (S,)."""
+
+
+@kernel
+def _walk(
+    laws: CumulativeLaws,
+    policy: Indices,
+    allowance: Indices,
+    entries: Indices,
+    state: int,
+    steps: int,
+    rng: np.random.Generator,
+) -> tuple[int, int]:
+    """Follow a policy for some steps, or until a choice without allowance is due; return the state and the steps."""
+    first_entry, successors, cumulative = laws.first_entry, laws.successors, laws.cumulative
+    for step in range(steps):
+        choice = policy[state]
+        if allowance[choice] == 0:
+            return state, step
+        allowance[choice] -= 1
+        entry = draw(cumulative, first_entry[choice], first_entry[choice + 1], rng)
+        entries[entry] += 1
+        state = successors[entry]
+    return state, steps
+
+
+class Walk:
+    """What a learner has seen of a process so far, and the record of its run.
+
+    Parameters
+    ----------
+    mdp
+        The process, S states, C choices.
+    horizon
+        Number of steps T >= 1.
+    rng
+        Source of randomness, for the first state as well.
+
+    Examples
+    --------
+    >>> from rltheory.instances import river_swim
+    >>> from rltheory.solvers import relative_value_iteration
+    >>> walk = Walk(river_swim(), 1000, np.random.default_rng(0))
+    >>> plan = relative_value_iteration(river_swim())
+    >>> while walk.time < walk.horizon:
+    ...     walk.follow(plan)
+    >>> int(walk.visits.sum()), walk.epochs
+    (1000, 18)
+    """
+
+    def __init__(self, mdp: MDP, horizon: int, rng: np.random.Generator) -> None:
+        self.mdp, self.horizon, self.rng = mdp, count(horizon, "horizon", at_least=1), rng
+        self.times: Times = record_times(self.horizon)
+        self.time, self.epochs, self.epoch_began = 0, 0, 0
+        self._laws = cumulative_laws([mdp])
+        self.state = int(rng.choice(mdp.states, p=mdp.initial))
+        self.entries = np.zeros(self._laws.successors.size, np.int64)  # how often each possible step was seen
+        self.visits = np.zeros(mdp.choices, np.int64)
+        self._choice_of_entry = np.repeat(np.arange(mdp.choices), np.diff(self._laws.first_entry))
+        points = self.times.size
+        self._sums = np.zeros(3)  # of Bellman errors, of noise, of changes of values
+        self._record = {
+            "visits": np.zeros((points, mdp.choices), np.int64),
+            "state": np.full(points, self.state),
+            "gain": np.full(points, np.nan),
+            "epochs": np.zeros(points, np.int64),
+            "promised": np.zeros(points),
+            "errors": np.zeros(points),
+            "noise": np.zeros(points),
+            "drift": np.zeros(points),
+        }
+        self.promised = 0.0  # sum of the gains that plans promised
+        self._next = 1
+
+    @property
+    def transitions(self) -> Array:
+        """How often each choice led to each state, shape (C, S)."""
+        seen = np.zeros((self.mdp.choices, self.mdp.states))
+        seen[self._choice_of_entry, self._laws.successors] = self.entries
+        return seen
+
+    def empirical_laws(self) -> Array:
+        """Empirical laws of the choices, shape (C, S), uniform where nothing was seen."""
+        seen = self.transitions
+        seen[self.visits == 0] = 1.0
+        laws: Array = seen / seen.sum(axis=1, keepdims=True)
+        return laws
+
+    def follow(self, plan: Plan, *, longest: int | None = None) -> None:
+        """Follow a plan for an epoch: until a choice is due that was made as often in it as ever before, and once.
+
+        Parameters
+        ----------
+        plan
+            The policy, and what it is expected to be worth.
+        longest
+            Number of steps after which the epoch ends at the latest, >= 1.
+        """
+        allowance = np.maximum(self.visits, 1)
+        end = self.horizon if longest is None else min(self.horizon, self.time + longest)
+        policy = np.ascontiguousarray(plan.policy, np.int64)
+        self.epochs += 1
+        self.epoch_began = self.time
+        stopped = False
+        while not stopped and self.time < end:
+            goal = min(end, int(self.times[self._next]))
+            before, entries = self.state, self.entries.copy()
+            steps = self._move(policy, allowance, goal - self.time)
+            stopped = self.time + steps < goal
+            self.time += steps
+            self._settle(plan, policy, self.entries - entries, before, steps)
+            if self.time == self.times[self._next]:
+                self._write(plan)
+
+    def _move(self, policy: Indices, allowance: Indices, steps: int) -> int:
+        """Take some steps, or as many as the allowance permits, and return how many they were."""
+        self.state, steps = _walk(self._laws, policy, allowance, self.entries, self.state, steps, self.rng)
+        return steps
+
+    def _settle(self, plan: Plan, policy: Indices, moves: Indices, before: int, steps: int) -> None:
+        """Account for the steps taken since the last account."""
+        values, successors = plan.values, self._laws.successors
+        made = np.add.reduceat(moves, self._laws.first_entry[:-1])
+        self.visits += made
+        expected = self.mdp.transition_matrix @ values
+        promised = np.full(self.mdp.choices, np.nan)
+        promised[policy] = values + plan.gain - self.mdp.rewards[policy] - expected[policy]
+        visited = made > 0
+        self._sums += (
+            made[visited] @ promised[visited],
+            made @ expected - moves @ values[successors],
+            values[self.state] - values[before],
+        )
+        self.promised += steps * plan.gain
+
+    def _write(self, plan: Plan) -> None:
+        record, place = self._record, self._next
+        record["visits"][place] = self.visits
+        record["state"][place], record["gain"][place] = self.state, plan.gain
+        record["epochs"][place], record["promised"][place] = self.epochs, self.promised
+        record["errors"][place], record["noise"][place], record["drift"][place] = self._sums
+        self._next += 1
+
+    def trace(self, algorithm: str) -> Trace:
+        """Record of the run.
+
+        At each recorded time: ``visits``, shape (time, choice), how often each choice was made; ``state``; ``gain``,
+        which the plan in force promised in the step before; ``epochs`` so far; ``promised``, the sum of those gains;
+        and the three sums that make up its distance from the rewards: ``errors``, ``noise`` and ``drift``.
+        """
+        self._record["gain"][0] = self._record["gain"][1]
+        values = {
+            name: (("time", "choice") if array.ndim == 2 else ("time",), array) for name, array in self._record.items()
+        }
+        return Trace(algorithm, self.times, values, clock="step")
