@@ -7,8 +7,8 @@ from rltheory.algorithms.batched import batched_magnetic_mirror_descent, batched
 from rltheory.algorithms.contextual import play_contexts
 from rltheory.algorithms.direct_nash_optimization import direct_nash_optimization
 from rltheory.algorithms.douhua import douhua
-from rltheory.algorithms.episodic_q_learning import episodic_q_learning
 from rltheory.algorithms.dueling import play_duels
+from rltheory.algorithms.episodic_q_learning import episodic_q_learning
 from rltheory.algorithms.gorp import gorp
 from rltheory.algorithms.hedge import hedge
 from rltheory.algorithms.history_hedge import history_hedge
