@@ -259,8 +259,7 @@ def linear_arms(levels: tuple[float, ...]) -> LinearMDP:
 
 
 def linear_grid() -> Iterator[Linear]:
-    """Two arms that are hard or easy to tell, and a process where values matter."""
-    yield Linear(linear_arms((0.9, 1.0)), span=0.05, horizon=40_000)
+    """Two arms, and a process where values matter."""
     yield Linear(linear_arms((0.0, 1.0)), span=0.05, horizon=40_000)
     yield Linear(random_linear_mdp(stream(0, "linear loop"), 2, 2, 2), span=0.5, horizon=40_000)
 
