@@ -18,7 +18,7 @@ from rltheory.algorithms.joint_loop import joint_concentration, joint_loop
 from rltheory.algorithms.linear_loop import constant_weights, linear_concentration, linear_loop
 from rltheory.algorithms.mixture_loop import mixture_concentration, mixture_loop
 from rltheory.algorithms.walk import Walk
-from rltheory.arrays import Array
+from rltheory.arrays import Array, Matrix
 from rltheory.instances import random_ergodic_mdp, random_linear_mdp
 from rltheory.problems import MDP, LinearMDP, LinearMixtureMDP, TabularMDP
 from rltheory.simulation import stream
@@ -146,10 +146,10 @@ class Linear(Learning):
 
 @dataclass(frozen=True, eq=False)
 class Mixture(Learning):
-    """A linear mixture, and the weights that LOOP considers."""
+    """A linear mixture, and the weights that LOOP considers, shape (M, d)."""
 
     problem: LinearMixtureMDP
-    weights: tuple[tuple[float, ...], ...]
+    weights: Matrix
     horizon: int
     delta: float = 0.2
 
@@ -264,7 +264,12 @@ def linear_grid() -> Iterator[Linear]:
     yield Linear(random_linear_mdp(stream(0, "linear loop"), 2, 2, 2), span=0.5, horizon=40_000)
 
 
-def gamble(safe: float, weights: tuple[float, float]) -> LinearMixtureMDP:
+def pairs(*firsts: float) -> Matrix:
+    """Pairs of weights with sum 1, of which the first are given."""
+    return np.array([[first, 1 - first] for first in firsts])
+
+
+def gamble(safe: float, risky: float) -> LinearMixtureMDP:
     """From the first state a safe way leads to the second with some probability, and a risky way always or never does.
 
     The second state pays more, and leads back. The process is a mixture of both risky ways.
@@ -274,15 +279,13 @@ def gamble(safe: float, weights: tuple[float, float]) -> LinearMixtureMDP:
     bases[:, 0, 0] = 1 - safe, safe
     bases[0, 0, 1, 1] = bases[1, 0, 1, 0] = 1
     rewards = [[0.6, 0.6], [1.0, 1.0]]
-    return LinearMixtureMDP(bases, weights, rewards, title=f"safe {safe:g} or risky {weights[0]:g}")
+    return LinearMixtureMDP(bases, [risky, 1 - risky], rewards, title=f"safe {safe:g} or risky {risky:g}")
 
 
 def mixture_grid() -> Iterator[Mixture]:
     """Two models that are hard to tell, and eleven."""
-    two = ((0.6, 0.4), (0.4, 0.6))
-    yield Mixture(gamble(0.5, two[1]), two, horizon=20_000)
-    eleven = tuple((x, 1 - x) for x in np.linspace(0, 1, 11).tolist())
-    yield Mixture(gamble(0.9, eleven[0]), eleven, horizon=60_000)
+    yield Mixture(gamble(0.5, 0.4), pairs(0.6, 0.4), horizon=20_000)
+    yield Mixture(gamble(0.9, 0.0), pairs(*np.linspace(0, 1, 11)), horizon=60_000)
 
 
 def any_joint() -> "SearchStrategy[Tabular]":
@@ -309,12 +312,11 @@ def any_linear() -> "SearchStrategy[Linear]":
 
 
 def any_mixture() -> "SearchStrategy[Mixture]":
-    """Gambles with two or three models."""
+    """Gambles with two models."""
     from hypothesis import strategies as st
 
     def build(safe: float, truth: float, other: float, horizon: int) -> Mixture:
-        weights = ((truth, 1 - truth), (other, 1 - other))
-        return Mixture(gamble(safe, weights[0]), weights, horizon=horizon)
+        return Mixture(gamble(safe, truth), pairs(truth, other), horizon=horizon)
 
     share = st.floats(0.05, 0.95)
     return st.builds(build, share, share, share, st.integers(1, 3000))

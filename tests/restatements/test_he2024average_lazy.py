@@ -27,8 +27,8 @@ SETTINGS = {
         paper.Linear(random_linear_mdp(stream(1, "restatement"), 2, 2, 2), span=0.7, horizon=100),
     ],
     "mixture-loop": [
-        paper.Mixture(paper.gamble(0.9, (0.0, 1.0)), ((0.0, 1.0), (0.5, 0.5), (1.0, 0.0)), horizon=500),
-        paper.Mixture(paper.gamble(0.5, (0.4, 0.6)), ((0.4, 0.6), (0.6, 0.4)), horizon=100),
+        paper.Mixture(paper.gamble(0.9, 0.0), np.array([[0.0, 1.0], [0.5, 0.5], [1.0, 0.0]]), horizon=500),
+        paper.Mixture(paper.gamble(0.5, 0.4), np.array([[0.4, 0.6], [0.6, 0.4]]), horizon=100),
     ],
 }
 THEOREMS = {theorem.name: theorem for theorem in vars(paper).values() if isinstance(theorem, Theorem)}
@@ -217,13 +217,13 @@ def test_hypotheses_name_what_fails():
     mdp = random_ergodic_mdp(stream(0, "restatement"), 2, 2)
     islands = TabularMDP(np.eye(2)[:, None], [[0.1], [0.2]])
     loud = TabularMDP([[[1.0]]], [[2.0]])
-    gamble = paper.gamble(0.5, (0.4, 0.6))
+    gamble = paper.gamble(0.5, 0.4)
     crooked = random_linear_mdp(stream(1, "restatement"), 2, 2, 2)
     failed = {
         "sp(h*) is": (paper.JOINT_GAP, paper.Tabular(mdp, span=0.01, horizon=10)),
         "weakly communicating": (paper.JOINT_GAP, paper.Tabular(islands, span=1.0, horizon=10)),
         "0 \\le r \\le 1": (paper.JOINT_GAP, paper.Tabular(loud, span=1.0, horizon=10)),
-        "among those considered": (paper.MIXTURE_GAP, paper.Mixture(gamble, ((0.5, 0.5),), horizon=10)),
+        "among those considered": (paper.MIXTURE_GAP, paper.Mixture(gamble, np.array([[0.5, 0.5]]), horizon=10)),
     }
     assert paper.JOINT_GAP.failed_hypothesis(s) is None
     assert paper.LINEAR_GAP.failed_hypothesis(paper.Linear(crooked, span=1.0, horizon=10)) is None
