@@ -315,11 +315,11 @@ def any_mixture() -> "SearchStrategy[Mixture]":
     """Gambles with two models."""
     from hypothesis import strategies as st
 
-    def build(safe: float, truth: float, other: float, horizon: int) -> Mixture:
-        return Mixture(gamble(safe, truth), pairs(truth, other), horizon=horizon)
+    def build(safe: float, truth: float, other: float, horizon: int, delta: float) -> Mixture:
+        return Mixture(gamble(safe, truth), pairs(truth, other), horizon, delta)
 
     share = st.floats(0.05, 0.95)
-    return st.builds(build, share, share, share, st.integers(1, 3000))
+    return st.builds(build, share, share, share, st.integers(1, 3000), st.floats(0.05, 0.4))
 
 
 def has_one_gain(s: Learning) -> bool:
