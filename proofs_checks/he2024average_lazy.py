@@ -46,9 +46,8 @@ def linear_settings():
 
 def mixture_settings():
     """Short runs, one of which is long enough for an epoch to end."""
-    eleven = tuple((x, 1 - x) for x in np.linspace(0, 1, 11).tolist())
-    yield paper.Mixture(paper.gamble(0.9, eleven[0]), eleven, horizon=2000)
-    yield paper.Mixture(paper.gamble(0.5, eleven[4]), eleven[4:7:2], horizon=1000)
+    yield paper.Mixture(paper.gamble(0.9, 0.0), paper.pairs(*np.linspace(0, 1, 11)), horizon=2000)
+    yield paper.Mixture(paper.gamble(0.5, 0.4), paper.pairs(0.4, 0.6), horizon=1000)
 
 
 def walk(s, plan, measure, observe) -> Lazy:
@@ -161,9 +160,7 @@ class Weighted(NamedTuple):
 def walk_mixture(s: paper.Mixture) -> Lazy:
     """Gaps are squared norms of distances to the ridge estimate, or to the truth."""
     bases = np.moveaxis(s.problem.features, 0, 2).reshape(s.mdp.choices, -1, s.mdp.states)
-    members = [
-        Weighted(m.policy, m.gain, m.values, np.array(w)) for m, w in zip(s.models.models, s.weights, strict=True)
-    ]
+    members = [Weighted(m.policy, m.gain, m.values, w) for m, w in zip(s.models.models, s.weights, strict=True)]
     truth = s.problem.weights
     matrix, moment = s.span**2 * np.eye(truth.size), np.zeros(truth.size)
 

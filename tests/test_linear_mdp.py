@@ -1,5 +1,7 @@
 """Linear processes and linear mixtures: what they make, and what is refused."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -114,3 +116,16 @@ def test_wrong_linear_processes_are_named(change, message):
 def test_wrong_mixtures_are_named(change, message):
     with pytest.raises(ValueError, match=message):
         LinearMixtureMDP(**MIXED | change)
+
+
+def test_plain_data_makes_the_same_process():
+    """Bit for bit, through JSON."""
+    rng = np.random.default_rng(0)
+    linear = random_linear_mdp(rng, 3, 2, 2)
+    bases = rng.dirichlet(np.ones(3), (2, 3, 2))
+    mixture = LinearMixtureMDP(bases, [0.3, 0.7], rng.random((3, 2)), initial=[0.5, 0.5, 0], title="mixture")
+    for problem in (linear, mixture):
+        again = type(problem).from_data(json.loads(json.dumps(problem.to_data())))
+        assert again == problem
+        assert again.tabular == problem.tabular
+        assert again.tabular.title == problem.tabular.title

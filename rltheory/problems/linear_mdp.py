@@ -1,9 +1,10 @@
 r"""Markov decision processes with linear structure: linear processes and linear mixtures."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -34,6 +35,11 @@ class _LinearStructure:
         for array in (self.features, self.weights):
             digest.update(array.tobytes())
         return digest.hexdigest()
+
+    def to_data(self) -> dict[str, Any]:
+        """Return what the process is made from as plain data, exact to the last bit; `from_data` undoes it."""
+        arrays = {"features": self.features, "weights": self.weights, "initial": self.tabular.initial}
+        return {name: array.tolist() for name, array in arrays.items()} | {"title": self.tabular.title}
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and self.digest == other.digest
@@ -145,6 +151,15 @@ class LinearMDP(_LinearStructure):
         features = np.eye(mdp.choices).reshape(mdp.states, -1, mdp.choices)
         return cls(features, mdp.transition_matrix, mdp.rewards, initial=mdp.initial, title=mdp.title)
 
+    def to_data(self) -> dict[str, Any]:
+        """Return what the process is made from as plain data, exact to the last bit; `from_data` undoes it."""
+        return super().to_data() | {"measures": self.measures.tolist()}
+
+    @staticmethod
+    def from_data(data: Mapping[str, Any]) -> "LinearMDP":
+        """Build the process that :meth:`to_data` described."""
+        return LinearMDP(**data)
+
 
 class LinearMixtureMDP(_LinearStructure):
     r"""A process whose laws are a linear mixture of known ones, with known rewards.
@@ -199,6 +214,16 @@ class LinearMixtureMDP(_LinearStructure):
         object.__setattr__(self, "features", frozen(phi))
         object.__setattr__(self, "weights", frozen(theta))
         object.__setattr__(self, "tabular", TabularMDP(laws, rewards, initial=initial, title=title))
+
+    def to_data(self) -> dict[str, Any]:
+        """Return what the process is made from as plain data, exact to the last bit; `from_data` undoes it."""
+        rewards = self.tabular.rewards.reshape(self.tabular.states, -1)
+        return super().to_data() | {"rewards": rewards.tolist()}
+
+    @staticmethod
+    def from_data(data: Mapping[str, Any]) -> "LinearMixtureMDP":
+        """Build the process that :meth:`to_data` described."""
+        return LinearMixtureMDP(**data)
 
 
 def _without_rounding(laws: Array, magnitudes: Array, terms: int) -> Array:

@@ -18,7 +18,7 @@ from rltheory.algorithms.joint_loop import joint_concentration, joint_loop
 from rltheory.algorithms.linear_loop import constant_weights, linear_concentration, linear_loop
 from rltheory.algorithms.mixture_loop import mixture_concentration, mixture_loop
 from rltheory.algorithms.walk import Walk
-from rltheory.arrays import Array
+from rltheory.arrays import Array, Matrix
 from rltheory.instances import random_ergodic_mdp, random_linear_mdp
 from rltheory.problems import MDP, LinearMDP, LinearMixtureMDP, TabularMDP
 from rltheory.simulation import stream
@@ -146,10 +146,10 @@ class Linear(Learning):
 
 @dataclass(frozen=True, eq=False)
 class Mixture(Learning):
-    """A linear mixture, and the weights that LOOP considers."""
+    """A linear mixture, and the weights that LOOP considers, shape (M, d)."""
 
     problem: LinearMixtureMDP
-    weights: tuple[tuple[float, ...], ...]
+    weights: Matrix
     horizon: int
     delta: float = 0.2
 
@@ -259,13 +259,17 @@ def linear_arms(levels: tuple[float, ...]) -> LinearMDP:
 
 
 def linear_grid() -> Iterator[Linear]:
-    """Two arms that are hard or easy to tell, and a process where values matter."""
-    yield Linear(linear_arms((0.9, 1.0)), span=0.05, horizon=40_000)
+    """Two arms, and a process where values matter."""
     yield Linear(linear_arms((0.0, 1.0)), span=0.05, horizon=40_000)
     yield Linear(random_linear_mdp(stream(0, "linear loop"), 2, 2, 2), span=0.5, horizon=40_000)
 
 
-def gamble(safe: float, weights: tuple[float, float]) -> LinearMixtureMDP:
+def pairs(*firsts: float) -> Matrix:
+    """Pairs of weights with sum 1, of which the first are given."""
+    return np.array([[first, 1 - first] for first in firsts])
+
+
+def gamble(safe: float, risky: float) -> LinearMixtureMDP:
     """From the first state a safe way leads to the second with some probability, and a risky way always or never does.
 
     The second state pays more, and leads back. The process is a mixture of both risky ways.
@@ -275,15 +279,20 @@ def gamble(safe: float, weights: tuple[float, float]) -> LinearMixtureMDP:
     bases[:, 0, 0] = 1 - safe, safe
     bases[0, 0, 1, 1] = bases[1, 0, 1, 0] = 1
     rewards = [[0.6, 0.6], [1.0, 1.0]]
-    return LinearMixtureMDP(bases, weights, rewards, title=f"safe {safe:g} or risky {weights[0]:g}")
+    return LinearMixtureMDP(bases, [risky, 1 - risky], rewards, title=f"safe {safe:g} or risky {risky:g}")
 
 
 def mixture_grid() -> Iterator[Mixture]:
     """Two models that are hard to tell, and eleven."""
-    two = ((0.6, 0.4), (0.4, 0.6))
-    yield Mixture(gamble(0.5, two[1]), two, horizon=20_000)
-    eleven = tuple((x, 1 - x) for x in np.linspace(0, 1, 11).tolist())
-    yield Mixture(gamble(0.9, eleven[0]), eleven, horizon=60_000)
+    yield Mixture(gamble(0.5, 0.4), pairs(0.6, 0.4), horizon=20_000)
+    yield Mixture(gamble(0.9, 0.0), pairs(*np.linspace(0, 1, 11)), horizon=60_000)
+
+
+def span_by_mixing(mdp: TabularMDP) -> float:
+    """Bound on the span of the bias from the largest total variation of two choices, which contracts spans."""
+    laws = mdp.transition_matrix
+    variation = np.abs(laws[:, None] - laws[None]).sum(-1).max() / 2
+    return 0.02 + float(np.ptp(mdp.rewards) / (1 - variation))
 
 
 def any_joint() -> "SearchStrategy[Tabular]":
@@ -292,7 +301,7 @@ def any_joint() -> "SearchStrategy[Tabular]":
 
     def build(seed: int, states: int, horizon: int) -> Tabular:
         mdp = random_ergodic_mdp(stream(seed, "joint loop"), states, 2)
-        return Tabular(mdp, span=max(0.02, 1.01 * average_policy_iteration(mdp).bias_span), horizon=horizon)
+        return Tabular(mdp, span_by_mixing(mdp), horizon)
 
     return st.builds(build, st.integers(0, 1000), st.integers(1, 3), st.integers(1, 3000))
 
@@ -303,22 +312,20 @@ def any_linear() -> "SearchStrategy[Linear]":
 
     def build(seed: int, dimension: int, horizon: int) -> Linear:
         problem = random_linear_mdp(stream(seed, "linear loop"), 2, 2, dimension)
-        found = average_policy_iteration(problem.tabular)
-        return Linear(problem, span=max(0.02, 1.01 * found.bias_span), horizon=horizon)
+        return Linear(problem, span_by_mixing(problem.tabular), horizon)
 
     return st.builds(build, st.integers(0, 1000), st.integers(1, 3), st.integers(1, 1000))
 
 
 def any_mixture() -> "SearchStrategy[Mixture]":
-    """Gambles with two or three models."""
+    """Gambles with two models."""
     from hypothesis import strategies as st
 
-    def build(safe: float, truth: float, other: float, horizon: int) -> Mixture:
-        weights = ((truth, 1 - truth), (other, 1 - other))
-        return Mixture(gamble(safe, weights[0]), weights, horizon=horizon)
+    def build(safe: float, truth: float, other: float, horizon: int, delta: float) -> Mixture:
+        return Mixture(gamble(safe, truth), pairs(truth, other), horizon, delta)
 
     share = st.floats(0.05, 0.95)
-    return st.builds(build, share, share, share, st.integers(1, 3000))
+    return st.builds(build, share, share, share, st.integers(1, 3000), st.floats(0.05, 0.4))
 
 
 def has_one_gain(s: Learning) -> bool:

@@ -24,7 +24,7 @@ from rltheory.problems.mdp import DenseArrays, DeterministicArrays, SparseArrays
 from rltheory.simplex import log_normalize
 from rltheory.simulation import stream
 from rltheory.theory.claims import Scope, Status
-from rltheory.theory.settings import save_setting, setting_from_dict, setting_to_dict
+from rltheory.theory.settings import Storable, save_setting, setting_from_dict, setting_to_dict
 from rltheory.theory.theorem import Theorem
 from rltheory.theory.verdict import Verdict
 from rltheory.theory.verify import verify
@@ -330,6 +330,8 @@ def _coordinates(value: Any, place: str = "") -> dict[str, Vector]:
         if isinstance(value.arrays, DeterministicArrays):
             return rewards
         return rewards | {f"{place}.laws": np.log(_probabilities(value.arrays))}
+    if isinstance(value, Storable):
+        return {}  # its fields are not what it is made from
     if is_dataclass(value) or isinstance(value, tuple):
         inside = (_coordinates(part, f"{place}.{name}") for name, part in _parts(value).items())
         return {name: values for found in inside for name, values in found.items()}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rltheory import verify
+from rltheory.algorithms import mixture_loop
 from rltheory.instances import random_ergodic_mdp, random_linear_mdp
 from rltheory.problems import LinearMixtureMDP, TabularMDP
 from rltheory.simulation import stream
@@ -27,8 +28,8 @@ SETTINGS = {
         paper.Linear(random_linear_mdp(stream(1, "restatement"), 2, 2, 2), span=0.7, horizon=100),
     ],
     "mixture-loop": [
-        paper.Mixture(paper.gamble(0.9, (0.0, 1.0)), ((0.0, 1.0), (0.5, 0.5), (1.0, 0.0)), horizon=500),
-        paper.Mixture(paper.gamble(0.5, (0.4, 0.6)), ((0.4, 0.6), (0.6, 0.4)), horizon=100),
+        paper.Mixture(paper.gamble(0.9, 0.0), np.array([[0.0, 1.0], [0.5, 0.5], [1.0, 0.0]]), horizon=500),
+        paper.Mixture(paper.gamble(0.5, 0.4), np.array([[0.4, 0.6], [0.6, 0.4]]), horizon=100),
     ],
 }
 THEOREMS = {theorem.name: theorem for theorem in vars(paper).values() if isinstance(theorem, Theorem)}
@@ -143,9 +144,10 @@ class Chosen:
 CLASSES = {"joint-loop": Joint, "linear-loop": Linear, "mixture-loop": Mixture}
 
 
-def play(group, s, times, rng):
-    """Largest gap, least gain, epochs and earnings at all times."""
+def play(group, s, times, rng, scale=1.0):
+    """Largest gap, least gain, epochs, earnings and empirical gap at all times."""
     learner, walk = CLASSES[group](s), PlainWalk(s.mdp, rng)
+    learner.beta *= scale
     f, epochs, largest, least, rows = None, 0, 0.0, math.inf, {}
     while len(walk.past) < s.horizon:
         if f is None or learner.gaps(walk, f)[0] >= 36 * learner.beta:
@@ -156,13 +158,13 @@ def play(group, s, times, rng):
             learner.force.append(f)
         if len(walk.past) in times:
             least = min(least, f.gain)
-            rows[len(walk.past)] = largest, least, epochs, walk.earned()
-    rows[0] = math.nan, rows[1][1], 0, 0.0
+            rows[len(walk.past)] = largest, least, epochs, walk.earned(), learner.gaps(walk, f)[0]
+    rows[0] = math.nan, rows[1][1], 0, 0.0, math.nan
     return learner, [np.array(column) for column in zip(*(rows[t] for t in times), strict=True)]
 
 
 def restated(statement, s, learner, t, columns):
-    largest, least, epochs, earned = columns
+    largest, least, epochs, earned, _ = columns
     optimum = average_policy_iteration(s.mdp).gain[0]
     plans = 1 + (learner.squares + 49 * learner.beta * learner.d(t)) / (9 * learner.beta)
     noise = s.span * math.sqrt(s.horizon / 2 * math.log(1 / DELTA))
@@ -200,6 +202,20 @@ def test_both_sides(group, place):
         assert columns[2][-1] > 1, "no epoch ends"
 
 
+def test_later_epochs_of_mixtures():
+    """With a small radius, so that several epochs end and all their values enter the regression."""
+    s, scale = paper.Mixture(paper.gamble(0.4, 0.2), paper.pairs(*np.linspace(0, 1, 11)), horizon=300), 0.03
+    trace = mixture_loop(
+        s.problem, s.weights, s.models, horizon=300, delta=DELTA, scale=scale, rng=stream(0, "later epochs")
+    )
+    t = trace.times
+    _, columns = play("mixture-loop", s, t.tolist(), stream(0, "later epochs"), scale)
+    np.testing.assert_allclose(trace["largest_gap"][1:], columns[0][1:], rtol=1e-9)
+    np.testing.assert_array_equal(trace["epochs"], columns[2])
+    np.testing.assert_allclose(trace["empirical_gap"][1:], columns[4][1:], rtol=1e-9)
+    assert trace.last("epochs") >= 3
+
+
 def test_the_ratios_that_are_reached():
     """Where an epoch ends the empirical gap is 36 beta_0, and the true one about that much of 49 beta_0."""
     found = {}
@@ -217,13 +233,13 @@ def test_hypotheses_name_what_fails():
     mdp = random_ergodic_mdp(stream(0, "restatement"), 2, 2)
     islands = TabularMDP(np.eye(2)[:, None], [[0.1], [0.2]])
     loud = TabularMDP([[[1.0]]], [[2.0]])
-    gamble = paper.gamble(0.5, (0.4, 0.6))
+    gamble = paper.gamble(0.5, 0.4)
     crooked = random_linear_mdp(stream(1, "restatement"), 2, 2, 2)
     failed = {
         "sp(h*) is": (paper.JOINT_GAP, paper.Tabular(mdp, span=0.01, horizon=10)),
         "weakly communicating": (paper.JOINT_GAP, paper.Tabular(islands, span=1.0, horizon=10)),
         "0 \\le r \\le 1": (paper.JOINT_GAP, paper.Tabular(loud, span=1.0, horizon=10)),
-        "among those considered": (paper.MIXTURE_GAP, paper.Mixture(gamble, ((0.5, 0.5),), horizon=10)),
+        "among those considered": (paper.MIXTURE_GAP, paper.Mixture(gamble, np.array([[0.5, 0.5]]), horizon=10)),
     }
     assert paper.JOINT_GAP.failed_hypothesis(s) is None
     assert paper.LINEAR_GAP.failed_hypothesis(paper.Linear(crooked, span=1.0, horizon=10)) is None
