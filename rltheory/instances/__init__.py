@@ -19,6 +19,7 @@ from rltheory.instances.effective_horizon import (
     random_deterministic,
     random_episodes,
 )
+from rltheory.instances.locks import diabolical_lock
 from rltheory.instances.mdps import (
     MOVES,
     chain,
@@ -78,6 +79,7 @@ __all__ = [
     "condorcet",
     "cycle",
     "dead_end_or_options",
+    "diabolical_lock",
     "efron_dice",
     "forgetful_mixture",
     "fork",
