@@ -204,5 +204,5 @@ def _probabilities(problem: FiniteHorizonMDP, policy: ArrayLike | None) -> Matri
     """Exploration policy of all stages, shape (T, C)."""
     first, stages = problem.stages[0], problem.horizon
     if policy is None:
-        return np.tile(uniform_policy(first), (stages, 1))
+        return np.broadcast_to(uniform_policy(first), (stages, problem.choices))
     return checked_policy(first, policy, stages=stages, tolerance=EXPLORATION_TOLERANCE)
