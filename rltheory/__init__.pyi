@@ -31,6 +31,8 @@ from .algorithms import natural_policy_gradient as natural_policy_gradient
 from .algorithms import optimistic_mirror_descent as optimistic_mirror_descent
 from .algorithms import play_bandit as play_bandit
 from .algorithms import play_contexts as play_contexts
+from .algorithms import play_duels as play_duels
+from .algorithms import play_losses as play_losses
 from .algorithms import policy_gradient_ascent as policy_gradient_ascent
 from .algorithms import policy_mirror_descent as policy_mirror_descent
 from .algorithms import predictive_regret_matching_plus as predictive_regret_matching_plus
@@ -47,6 +49,7 @@ from .problems import Bandit as Bandit
 from .problems import ContextualGame as ContextualGame
 from .problems import DeterministicMDP as DeterministicMDP
 from .problems import LargeGame as LargeGame
+from .problems import LossTable as LossTable
 from .problems import PreferenceGame as PreferenceGame
 from .problems import SparseMDP as SparseMDP
 from .problems import TabularMDP as TabularMDP

@@ -2,11 +2,12 @@
 
 from rltheory.algorithms.accelerated import accelerated_preference_optimization
 from rltheory.algorithms.adahedge import adahedge
-from rltheory.algorithms.bandits import compare_policies, play_bandit
+from rltheory.algorithms.bandits import compare_policies, play_bandit, play_losses
 from rltheory.algorithms.batched import batched_magnetic_mirror_descent, batched_nash_mirror_prox
 from rltheory.algorithms.contextual import play_contexts
 from rltheory.algorithms.direct_nash_optimization import direct_nash_optimization
 from rltheory.algorithms.douhua import douhua
+from rltheory.algorithms.dueling import play_duels
 from rltheory.algorithms.episodic_q_learning import episodic_q_learning
 from rltheory.algorithms.gorp import gorp
 from rltheory.algorithms.hedge import hedge
@@ -94,6 +95,8 @@ __all__ = [
     "optimistic_q_learning",
     "play_bandit",
     "play_contexts",
+    "play_duels",
+    "play_losses",
     "pmevi_dt",
     "policy_gradient_ascent",
     "policy_iteration",

@@ -20,6 +20,11 @@ from rltheory.instances.effective_horizon import (
     random_episodes,
 )
 from rltheory.instances.locks import diabolical_lock
+from rltheory.instances.losses import (
+    bernoulli_losses,
+    drifting_losses,
+    overtaking_losses,
+)
 from rltheory.instances.mdps import (
     MOVES,
     chain,
@@ -71,6 +76,7 @@ __all__ = [
     "additive",
     "alternating_depths",
     "bandit",
+    "bernoulli_losses",
     "block_game",
     "bradley_terry",
     "chain",
@@ -80,6 +86,7 @@ __all__ = [
     "cycle",
     "dead_end_or_options",
     "diabolical_lock",
+    "drifting_losses",
     "efron_dice",
     "forgetful_mixture",
     "fork",
@@ -95,6 +102,7 @@ __all__ = [
     "nash_md_population",
     "opposed_bandit",
     "outcome_tree",
+    "overtaking_losses",
     "planted_reference",
     "planted_winner",
     "prompt_tree",

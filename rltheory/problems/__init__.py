@@ -35,6 +35,9 @@ from rltheory.problems.linear_mdp import (
 from rltheory.problems.logit_mdp import (
     LogitMDP,
 )
+from rltheory.problems.losses import (
+    LossTable,
+)
 from rltheory.problems.mdp import (
     MDP,
     SparseMDP,
@@ -84,6 +87,7 @@ __all__ = [
     "LinearMDP",
     "LinearMixtureMDP",
     "LogitMDP",
+    "LossTable",
     "PreferenceGame",
     "RewardMixture",
     "SoftmaxPolicies",

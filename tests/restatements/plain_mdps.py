@@ -11,7 +11,6 @@ __all__ = [
     "backup",
     "best_values",
     "choice_values",
-    "drawn",
     "first_best",
     "laws",
     "occupancy",
@@ -68,11 +67,3 @@ def average_optimum(mdp):
         solved = np.linalg.solve(rows, mdp.rewards[list(made)])
         found.append((solved[0], np.append(0, solved[1:])))
     return max(found, key=lambda pair: pair[0])
-
-
-def drawn(mdp, choice, rng):
-    """Draw the next state, as the package does: one uniform number, and the first state whose sum exceeds it."""
-    law = laws(mdp)[choice]
-    support = np.flatnonzero(law)
-    sums = np.cumsum(law[support])
-    return int(support[np.flatnonzero(sums > rng.random() * sums[-1])[0]])

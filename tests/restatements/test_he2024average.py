@@ -15,7 +15,8 @@ from rltheory.solvers import Plausible, extended_value_iteration
 from rltheory.theorems import he2024average
 from rltheory.theorems.he2024average import Family, Setting
 from rltheory.theory import Status, Theorem
-from tests.restatements.plain_mdps import average_optimum, drawn
+from tests.draws import drawn
+from tests.restatements.plain_mdps import average_optimum
 
 # Sums of some hundred numbers below 10, and a bias that solves a linear system.
 ABSOLUTE = 1e-9

@@ -15,8 +15,9 @@ from rltheory.theorems import he2024average_lemmas
 from rltheory.theorems.he2024average import Setting
 from rltheory.theorems.he2024average_lemmas import ErrorSequence, Planning, Vectors
 from rltheory.theory import Theorem
+from tests.draws import drawn
 from tests.exact_mdps import state_choices
-from tests.restatements.plain_mdps import average_optimum, drawn
+from tests.restatements.plain_mdps import average_optimum
 
 ABSOLUTE = 1e-9
 ERGODIC = random_ergodic_mdp(stream(0, "restatement"), 3, 2)

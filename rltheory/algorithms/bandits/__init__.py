@@ -1,5 +1,11 @@
-"""Policies for stochastic bandits, and the loop that plays them."""
+"""Policies for stochastic and adversarial bandits, and the loop that plays them."""
 
+from rltheory.algorithms.bandits.adversarial import (
+    exp3,
+    exp3_ix,
+    exp3_p,
+    tsallis_inf,
+)
 from rltheory.algorithms.bandits.divergence import (
     imed,
     kl_ucb,
@@ -12,6 +18,9 @@ from rltheory.algorithms.bandits.families import (
     POISSON,
     Family,
     gaussian_family,
+)
+from rltheory.algorithms.bandits.full_information import (
+    hedge_losses,
 )
 from rltheory.algorithms.bandits.index import (
     anytime_moss,
@@ -37,6 +46,7 @@ from rltheory.algorithms.bandits.play import (
     Policy,
     compare_policies,
     play_bandit,
+    play_losses,
 )
 from rltheory.algorithms.bandits.randomized import (
     decaying_epsilon_greedy,
@@ -57,9 +67,13 @@ __all__ = [
     "compare_policies",
     "decaying_epsilon_greedy",
     "epsilon_greedy",
+    "exp3",
+    "exp3_ix",
+    "exp3_p",
     "explore_then_commit",
     "follow_the_leader",
     "gaussian_family",
+    "hedge_losses",
     "imed",
     "index_policy",
     "kl_ucb",
@@ -68,9 +82,11 @@ __all__ = [
     "named_policy",
     "own_policy",
     "play_bandit",
+    "play_losses",
     "policy_names",
     "thompson",
     "thompson_gaussian",
+    "tsallis_inf",
     "ucb",
     "ucb1",
     "ucb_tuned",

@@ -1,10 +1,10 @@
-r"""Play bandits: many replicates of a policy side by side, in one compiled loop for each policy.
+r"""Play bandits and tables of losses: many replicates of a policy side by side, in one compiled loop for each policy.
 
 Replicates run in blocks of :data:`LANES` columns, and blocks on all cores. In each round every column chooses an arm,
 draws a reward, and learns from it. What a replicate draws depends on its number only, and not on its column.
 
-What is kept are the pulls at recorded times. The pseudo-regret :math:`\sum_a \Delta_a N_a(t)` follows from them, so
-that no rounding piles up.
+What is kept of a bandit are the pulls at recorded times. The pseudo-regret :math:`\sum_a \Delta_a N_a(t)` follows from
+them, so that no rounding piles up. Of a table of losses, what was suffered is kept, and what was to be expected.
 """
 
 import math
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from rltheory.arrays import Array, Matrix, Times, Vector, count
 from rltheory.jit import kernel
-from rltheory.problems.bandit import Bandit, draw
+from rltheory.problems.bandit import Bandit, BanditArrays, draw
+from rltheory.problems.losses import LossTable
 from rltheory.simulation import Workers, stream
 from rltheory.trace import Trace, record_times
 from rltheory.variates import Generators, generators, uniforms
@@ -26,7 +27,7 @@ from rltheory.variates import Generators, generators, uniforms
 if TYPE_CHECKING:
     from xarray import Dataset
 
-__all__ = ["Columns", "Policy", "compare_policies", "keep_larger", "play_bandit"]
+__all__ = ["Columns", "Policy", "compare_policies", "in_blocks", "keep_larger", "play_bandit", "play_losses"]
 
 LANES = 64
 WORK_ROWS = 6
@@ -72,6 +73,8 @@ class Policy:
         Bounds of the rewards that the policy can take.
     compiled
         Whether the three are kernels; other functions are interpreted, some thousand times slower.
+    weighs
+        Whether ``memory[0]`` holds weights, shape (K, L), to which the probabilities of the arms are proportional.
     """
 
     name: str
@@ -82,6 +85,7 @@ class Policy:
     memory: Callable[[int, int], tuple[int, int, int]] = lambda arms, lanes: (0, arms, lanes)
     rewards: tuple[float, float] = (-math.inf, math.inf)
     compiled: bool = True
+    weighs: bool = False
 
     def __repr__(self) -> str:
         return f"Policy({self.name!r})"
@@ -97,15 +101,15 @@ def keep_larger(arm: int, values: Vector, largest: Vector, arms: NDArray[np.int6
 
 
 @cache
-def _loop(start: Kernel, choose: Kernel, observe: Kernel, draw: Kernel, compiled: bool) -> Kernel:
-    def loop(law: int, table: Matrix, parameters: Vector, columns: Columns, times: Times, pulls: Array) -> None:
-        counts, sums, _, generators, arms, rewards, pulled, earned, work = columns
+def _loop(start: Kernel, choose: Kernel, observe: Kernel, draw: Kernel, record: Kernel, compiled: bool) -> Kernel:
+    def loop(problem: Any, parameters: Vector, columns: Columns, times: Times, first: int, records: Array) -> None:
+        counts, sums, _, _, arms, rewards, pulled, earned, _ = columns
         start(parameters, columns)
         t = 0
         for k in range(times.size):
             while t < times[k]:
                 choose(t, parameters, columns)
-                draw(law, table, arms, generators, work[0], rewards)
+                draw(t, problem, columns)
                 for lane in range(arms.size):
                     a = arms[lane]
                     pulled[lane] = counts[a, lane] + 1.0
@@ -114,24 +118,120 @@ def _loop(start: Kernel, choose: Kernel, observe: Kernel, draw: Kernel, compiled
                     sums[a, lane] = earned[lane]
                 observe(t, parameters, columns)
                 t += 1
-            for a in range(counts.shape[0]):
-                for lane in range(arms.size):
-                    pulls[k, lane, a] = counts[a, lane]
+            record(problem, columns, records[k, first : first + arms.size])
 
     return kernel(loop) if compiled else loop
+
+
+@kernel
+def _draw_by_law(t: int, problem: BanditArrays, columns: Columns) -> None:
+    draw(problem.law, problem.table, columns.arms, columns.generators, columns.work[0], columns.rewards)
 
 
 @cache
 def _draw_by_quantiles(quantile: Kernel) -> Kernel:
     @kernel
-    def draw_own(
-        law: int, table: Matrix, arms: NDArray[np.int64], states: Generators, work: Vector, rewards: Vector
-    ) -> None:
-        uniforms(states, rewards)
+    def draw_own(t: int, problem: BanditArrays, columns: Columns) -> None:
+        arms, rewards = columns.arms, columns.rewards
+        uniforms(columns.generators, rewards)
         for lane in range(arms.size):
             rewards[lane] = quantile(arms[lane], rewards[lane])
 
     return draw_own
+
+
+@kernel
+def _record_pulls(problem: BanditArrays, columns: Columns, pulls: Matrix) -> None:
+    counts = columns.counts
+    for a in range(counts.shape[0]):
+        for lane in range(counts.shape[1]):
+            pulls[lane, a] = counts[a, lane]
+
+
+class LossArrays(NamedTuple):
+    """A table of losses, and what the replicates of a block were to suffer."""
+
+    losses: Matrix  # (n, K)
+    expected: Vector  # (L,), sum of the expected losses
+
+
+@kernel
+def _take_losses(t: int, problem: LossArrays, columns: Columns) -> None:
+    arms, rewards, losses = columns.arms, columns.rewards, problem.losses
+    for lane in range(arms.size):
+        rewards[lane] = 1.0 - losses[t, arms[lane]]
+
+
+@kernel
+def _take_losses_by_weight(t: int, problem: LossArrays, columns: Columns) -> None:
+    losses, expected, weights, work = problem.losses, problem.expected, columns.memory[0], columns.work
+    total, weighted = work[0], work[1]
+    _take_losses(t, problem, columns)
+    for lane in range(expected.size):
+        total[lane] = 0.0
+        weighted[lane] = 0.0
+    for a in range(losses.shape[1]):
+        for lane in range(expected.size):
+            total[lane] += weights[a, lane]
+            weighted[lane] += weights[a, lane] * losses[t, a]
+    for lane in range(expected.size):
+        expected[lane] += weighted[lane] / total[lane]
+
+
+@kernel
+def _record_losses(problem: LossArrays, columns: Columns, suffered: Matrix) -> None:
+    counts, sums, expected = columns.counts, columns.sums, problem.expected
+    for lane in range(expected.size):
+        suffered[lane, 0] = 0.0
+        for a in range(counts.shape[0]):
+            suffered[lane, 0] += counts[a, lane] - sums[a, lane]
+        suffered[lane, 1] = expected[lane]
+
+
+def in_blocks(play: Callable[[int], None], replicates: int, name: str, workers: Workers | None) -> None:
+    """Play every block of replicates, given its first one, here or by workers."""
+    blocks = range(0, replicates, LANES)
+    if workers is None:
+        for first in blocks:
+            play(first)
+    else:
+        workers.map(play, blocks, label=lambda first: f"{name}, replicates from {first}")
+
+
+def _play(
+    policy: Policy,
+    problem: Callable[[int], Any],
+    draw: Kernel,
+    record: Kernel,
+    arms: int,
+    times: Times,
+    records: NDArray[Any],
+    rng: np.random.Generator,
+    workers: Workers | None,
+) -> None:
+    """Play all replicates, each a column of the records, in blocks; `problem` is that of a number of lanes."""
+    horizon, replicates = int(times[-1]), records.shape[1]
+    key = rng.integers(2**64, size=4, dtype=np.uint64)
+    parameters = np.array([horizon if p is None else p for p in policy.parameters], dtype=np.float64)
+    loop = _loop(policy.start, policy.choose, policy.observe, draw, record, policy.compiled)
+
+    def play(first: int) -> None:
+        lanes = min(LANES, replicates - first)
+        shape = (arms, lanes)
+        columns = Columns(
+            counts=np.zeros(shape),
+            sums=np.zeros(shape),
+            memory=np.zeros(policy.memory(*shape)),
+            generators=generators(key, first, first + lanes),
+            arms=np.zeros(lanes, np.int64),
+            rewards=np.empty(lanes),
+            pulled=np.empty(lanes),
+            earned=np.empty(lanes),
+            work=np.empty((WORK_ROWS, lanes)),
+        )
+        loop(problem(lanes), parameters, columns, times, first, records)
+
+    in_blocks(play, replicates, policy.name, workers)
 
 
 def play_bandit(
@@ -191,59 +291,114 @@ def play_bandit(
             f"{list(bandit.support)}"
         )
     times = record_times(horizon, points=points)
-    key = rng.integers(2**64, size=4, dtype=np.uint64)
     pulls = np.empty((times.size, replicates, bandit.arms), np.int32 if horizon < 2**31 else np.int64)
-    parameters = np.array([horizon if p is None else p for p in policy.parameters], dtype=np.float64)
-    reward = draw if bandit.quantile is None else _draw_by_quantiles(bandit.quantile)
-    loop = _loop(policy.start, policy.choose, policy.observe, reward, policy.compiled)
-
-    def play(first: int) -> None:
-        lanes = min(LANES, replicates - first)
-        shape = (bandit.arms, lanes)
-        columns = Columns(
-            counts=np.zeros(shape),
-            sums=np.zeros(shape),
-            memory=np.zeros(policy.memory(*shape)),
-            generators=generators(key, first, first + lanes),
-            arms=np.zeros(lanes, np.int64),
-            rewards=np.empty(lanes),
-            pulled=np.empty(lanes),
-            earned=np.empty(lanes),
-            work=np.empty((WORK_ROWS, lanes)),
-        )
-        loop(*bandit.arrays, parameters, columns, times, pulls[:, first : first + lanes])
-
-    blocks = range(0, replicates, LANES)
-    if workers is None:
-        for first in blocks:
-            play(first)
-    else:
-        workers.map(play, blocks, label=lambda first: f"{policy.name}, replicates from {first}")
+    reward = _draw_by_law if bandit.quantile is None else _draw_by_quantiles(bandit.quantile)
+    _play(policy, lambda lanes: bandit.arrays, reward, _record_pulls, bandit.arms, times, pulls, rng, workers)
     values = {"regret": (("time", "replicate"), pulls @ bandit.gaps), "pulls": (("time", "replicate", "arm"), pulls)}
     return Trace(policy.name, times, values, "round")
 
 
+def play_losses(
+    table: LossTable,
+    policy: Policy,
+    *,
+    horizon: int | None = None,
+    rng: np.random.Generator,
+    replicates: int = 1,
+    points: int = 100,
+    workers: Workers | None = None,
+) -> Trace:
+    r"""Play a policy on a table of losses, where it earns 1 less the loss of its arm.
+
+    Parameters
+    ----------
+    table
+        Losses :math:`\ell_t` of K arms.
+    policy
+        The policy.
+    horizon
+        Rounds to play, at most those of the table; all of them by default.
+    rng
+        Source of randomness, from which four words are drawn; each replicate has a stream of its own under them.
+    replicates
+        Independent runs R >= 1.
+    points
+        Most recorded times, on a geometric grid that begins with 0.
+    workers
+        Threads to share the work; without them it is done here.
+
+    Returns
+    -------
+    Trace
+        ``regret``, :math:`\sum_{s \le t} \ell_s(A_s) - \min_a \sum_{s \le t} \ell_s(a)`, dimensions time and replicate.
+        If the policy weighs its arms also ``expected_regret``, the same with :math:`\langle p_s, \ell_s \rangle` in
+        place of :math:`\ell_s(A_s)`, where :math:`p_s` are the probabilities in round s given the rounds before: it
+        has the same mean and less variance.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a number is out of range, the table is too short, or the policy does not take rewards in [0, 1].
+
+    Examples
+    --------
+    >>> from rltheory.algorithms.bandits import exp3
+    >>> table = LossTable(np.tile([0.0, 1.0], (1000, 1)))
+    >>> trace = play_losses(table, exp3(), rng=np.random.default_rng(0), replicates=100)
+    >>> print(f"{trace['expected_regret'][-1].mean():.1f}")
+    37.0
+    """
+    replicates = count(replicates, "replicates", at_least=1)
+    horizon = table.rounds if horizon is None else count(horizon, "horizon", at_least=1)
+    if horizon > table.rounds:
+        raise ValueError(f"horizon is {horizon}; the table has {table.rounds} rounds")
+    if not policy.rewards[0] <= 0 <= 1 <= policy.rewards[1]:
+        raise ValueError(f"{policy.name} takes rewards in {list(policy.rewards)}; those of losses lie in [0, 1]")
+    times = record_times(horizon, points=points)
+    suffered = np.empty((times.size, replicates, 2))
+    take = _take_losses_by_weight if policy.weighs else _take_losses
+    _play(
+        policy,
+        lambda lanes: LossArrays(table.losses, np.zeros(lanes)),
+        take,
+        _record_losses,
+        table.arms,
+        times,
+        suffered,
+        rng,
+        workers,
+    )
+    regrets = suffered - table.cumulative[times].min(axis=1)[:, None, None]
+    dims = ("time", "replicate")
+    values = {"regret": (dims, regrets[..., 0])} | (
+        {"expected_regret": (dims, regrets[..., 1])} if policy.weighs else {}
+    )
+    return Trace(policy.name, times, values, "round")
+
+
 def compare_policies(
-    bandit: Bandit,
+    problem: Bandit | LossTable,
     policies: Sequence[Policy],
     *,
-    horizon: int,
+    horizon: int | None = None,
     replicates: int = 1000,
     seed: int = 0,
     points: int = 100,
     workers: int | None = None,
     progress: bool = False,
 ) -> "Dataset":
-    """Play policies on a bandit, each many times, on all cores.
+    """Play policies on a bandit or a table of losses, each many times, on all cores.
 
     Parameters
     ----------
-    bandit, horizon, replicates, points
-        As for :func:`play_bandit`.
+    problem
+        A bandit, or a table of losses.
+    horizon, replicates, points
+        As for :func:`play_bandit` and :func:`play_losses`; a bandit needs a horizon.
     policies
         Policies with distinct names.
     seed
-        Root of the random streams. The stream of a policy is named by bandit and policy, so that it plays the same
+        Root of the random streams. The stream of a policy is named by problem and policy, so that it plays the same
         whatever it is compared with, and by however many workers.
     workers
         Threads; as many as there are cores by default.
@@ -253,12 +408,13 @@ def compare_policies(
     Returns
     -------
     xarray.Dataset
-        ``regret``, dimensions policy, replicate and time, and ``pulls``, with the arm as a fourth.
+        What the traces of all policies have, with the dimension policy: ``regret``, dimensions policy, replicate and
+        time, and of a bandit also ``pulls``, with the arm as a fourth.
 
     Raises
     ------
     ValueError, TypeError
-        As for :func:`play_bandit`, and if there are no policies, or two of one name.
+        As for :func:`play_bandit` and :func:`play_losses`, and if there are no policies, or two of one name.
 
     Examples
     --------
@@ -275,13 +431,14 @@ def compare_policies(
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"two policies are called {name!r}; give them distinct names")
+    play: Callable[..., Trace] = play_bandit if isinstance(problem, Bandit) else play_losses
     with Workers(workers, progress=progress) as pool:
         traces = [
-            play_bandit(
-                bandit,
+            play(
+                problem,
                 policy,
                 horizon=horizon,
-                rng=stream(seed, "bandit", bandit, policy.name),
+                rng=stream(seed, "bandit", problem, policy.name),
                 replicates=replicates,
                 points=points,
                 workers=pool,
@@ -292,6 +449,7 @@ def compare_policies(
     data = {
         name: (("policy", *dims), np.stack([trace[name] for trace in traces]))
         for name, (dims, _) in first.values.items()
+        if all(name in trace.values for trace in traces)
     }
     clock = ("time", first.times, {"long_name": first.clock})
     return Dataset(data, coords={"policy": names, "time": clock}).transpose("policy", "replicate", "time", ...)
