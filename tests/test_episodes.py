@@ -174,11 +174,14 @@ def test_douhua_and_ucbvi_are_optimistic():
 
 def test_bonus_after_bernstein_once_arrivals_count():
     """After some million visits the correction for arrivals is less than its largest value, H^2."""
-    only, episodes, delta = FiniteHorizonMDP.stationary(TabularMDP([[[1.0]]], [[0.0]]), 1), 4 * 10**6, 0.99
+    horizon, episodes, delta = 2, 75 * 10**5, 0.99
+    only = FiniteHorizonMDP([TabularMDP([[[1.0]]], [[0.0]]) for _ in range(horizon)])
     trace = ucbvi_bernstein(only, episodes=episodes, delta=delta, rng=np.random.default_rng(0))
-    log, n = math.log(5 * episodes / delta), episodes - 1
-    assert 100**2 * log**2 / n < 0.9
-    assert trace.last("value") == pytest.approx(14 * log / (3 * n) + math.sqrt(8 / n * 100**2 * log**2 / n), rel=1e-12)
+    log, n = math.log(5 * horizon * episodes / delta), episodes - 1
+    correction = 100**2 * horizon**3 * log**2 / n
+    assert correction < 0.9 * horizon**2
+    bonus = 14 * horizon * log / (3 * n) + math.sqrt(8 / n * correction)
+    assert trace.last("value") == pytest.approx(horizon * bonus, rel=1e-9)
 
 
 def test_what_the_critic_promises_too_much_is_what_it_errs_and_what_the_actor_misses():
