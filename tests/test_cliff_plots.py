@@ -13,7 +13,7 @@ from matplotlib.patches import Polygon, Rectangle, StepPatch
 
 from rltheory.instances import fork
 from rltheory.plots import cliff_curve, flip_map, race
-from rltheory.plots.style import COLOURS, label_ends
+from rltheory.plots.style import COLOURS, label_ends, new_axes, tidy
 from rltheory.solvers import gap_gradients, solve, stability_radius
 
 CHANGES = np.linspace(-1, 1, 21)
@@ -222,3 +222,13 @@ def test_what_can_not_be_drawn_is_named(call, message):
 
 def cliff(changes, *, soft=None, cliffs=(0.5,), levels=(0, 1)):
     return cliff_curve(changes, soft or {}, cliffs=cliffs, levels=levels)
+
+
+def test_axes_reach_down_to_the_least_numbers():
+    """There the least tick underflows to 0, which has no logarithm."""
+    ax = new_axes()
+    ax.semilogy([1, 2, 3], [1.0, 1e-150, 1e-307])
+    tidy(ax)
+    ax.figure.canvas.draw()
+    shown = [label.get_text() for label in ax.get_yticklabels()]
+    assert sum(text.startswith("10⁻") for text in shown) >= 3

@@ -54,11 +54,17 @@ def tidy(ax: "Axes") -> None:
     for axis in (ax.xaxis, ax.yaxis):
         if axis.get_scale() == "log":
             # Plain text: typesetting the exponents as formulas takes half of the time of a figure.
-            axis.set_major_formatter(lambda value, _: "10" + f"{math.log10(value):.0f}".translate(RAISED))
+            axis.set_major_formatter(lambda value, _: _power_of_ten(value))
             axis.set_minor_formatter(lambda value, _: "")
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(visible=True, color="#e5e7eb", linewidth=0.6)
     ax.set_axisbelow(True)
+
+
+def _power_of_ten(value: float) -> str:
+    if value <= 0:  # a tick below the least number of all
+        return ""
+    return "10" + f"{math.log10(value):.0f}".translate(RAISED)
 
 
 def label_ends(ax: "Axes", names: Sequence[str], heights: Sequence[float], colours: Sequence[str]) -> None:
