@@ -12,7 +12,16 @@ import numpy as np
 from benchmarks.harness import Contender, Limit, Race
 from rltheory.problems import DeterministicMDP, FiniteHorizonMDP, read_bridge
 from rltheory.simulation import stream
-from rltheory.solvers import analyze_horizon, analyze_sticky
+from rltheory.solvers import (
+    GorpAnalysis,
+    HorizonAnalysis,
+    ReturnDistributions,
+    StickyAnalysis,
+    analyze_gorp,
+    analyze_horizon,
+    analyze_sticky,
+    return_distributions,
+)
 
 PUBLISHED = Path(__file__).parent.parent / "tests" / "data" / "bridge"
 HORIZONS = {"freeway_10_fs30": 10, "maze_easy_l0_30_fs1": 30, "MiniGrid-Empty-16x16-DistanceShaped-v0": 100}
@@ -58,18 +67,28 @@ def races() -> Iterator[Race]:
     }
     (freeway, *_) = problems
     truth = json.loads((PUBLISHED / freeway / "consolidated_analyzed.json").read_text(encoding="utf-8"))
+    law = np.load(PUBLISHED / freeway / "consolidated_analyzed_value_dists_1.npy")
+
+    def analyze(problem: FiniteHorizonMDP) -> tuple[HorizonAnalysis, StickyAnalysis, GorpAnalysis, ReturnDistributions]:
+        return (
+            analyze_horizon(problem, end=problem.states - 1),
+            analyze_sticky(problem, 0.25),
+            analyze_gorp(problem),
+            return_distributions(problem),
+        )
+
+    def right(found: dict[str, tuple[HorizonAnalysis, StickyAnalysis, GorpAnalysis, ReturnDistributions]]) -> bool:
+        plain, _, gorp, laws = found[freeway]
+        return (
+            plain.as_json().items() >= truth.items()
+            and [found[name][2].published[0].episodes for name in problems] == [37, 2, 18]
+            and gorp.successes.max() > 0.5
+            and np.array_equal(laws.laws[0], law)
+        )
+
     yield Race(
-        "three processes of BRIDGE, plain and with sticky actions",
-        [
-            Contender(
-                "rltheory",
-                lambda: {
-                    name: (analyze_horizon(problem, end=problem.states - 1), analyze_sticky(problem, 0.25))
-                    for name, problem in problems.items()
-                },
-                lambda found: found[freeway][0].as_json().items() >= truth.items(),
-            )
-        ],
+        "three processes of BRIDGE, plain and with sticky actions, bounds on GORP and laws of returns",
+        [Contender("rltheory", lambda: {name: analyze(problem) for name, problem in problems.items()}, right)],
         Limit(20.0),
         rounds=3,
     )

@@ -1,9 +1,10 @@
-r"""Proofs on GORP and on plain exploration of deterministic processes.
+r"""Proofs on GORP.
 
 Notation. At a safe state with gap :math:`\Delta`, the return of sequence i has the law of :math:`X_i`, with mean
 :math:`q_i`, least value :math:`w_i` and largest :math:`o_i`; :math:`q` is the largest mean, and :math:`\tau_i =
-q - \Delta/2 - q_i` how far a bad sequence is below the threshold :math:`q - \Delta/2`. Laws are recomputed here by
-going through all choices of random play.
+q - \Delta/2 - q_i` how far a bad sequence is below the threshold :math:`q - \Delta/2`. A choice *looks good* if its
+:math:`Q^k` is above that of every suboptimal choice; sequences that begin with another one are *bad*, be it optimal or
+not. Laws are recomputed here by going through all choices of random play.
 """
 
 from collections import Counter
@@ -14,9 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from rltheory.problems import FiniteHorizonMDP
-from rltheory.simulation import stream
 from rltheory.theorems import laidlaw2023 as paper
-from rltheory.theorems.laidlaw2023 import Exploration, Planning
+from rltheory.theorems.laidlaw2023 import Planning
 from rltheory.theory import Claim, Proof, claim
 
 ROUNDING = 1e-9  # of sums of some hundred numbers up to 100
@@ -116,7 +116,7 @@ class Crossroads(NamedTuple):
     stage: int
     state: int
     best: Arm  # of those of largest mean the one of least spread
-    others: list  # that begin with a suboptimal choice
+    others: list  # bad ones
     good: list  # the rest
     gap: float
     optimum: float
@@ -142,10 +142,11 @@ def crossroads(s: Planning) -> list[Crossroads]:
         after = set()
         for state in here:
             tried, right = arms(s.problem, stage, state, s.depth), right_choices(s.problem, stage, state)
-            others = [arm for arm in tried if arm.first not in right]
-            good = [arm for arm in tried if arm.first in right]
-            limit = max((arm.mean for arm in others), default=-np.inf)
-            after |= {int(t.leads[stage, arm.first]) for arm in good if arm.mean > limit}
+            limit = max((arm.mean for arm in tried if arm.first not in right), default=-np.inf)
+            looks_good = {arm.first for arm in tried if arm.mean > limit + 1e-9}
+            others = [arm for arm in tried if arm.first not in looks_good]
+            good = [arm for arm in tried if arm.first in looks_good]
+            after |= {int(t.leads[stage, c]) for c in looks_good}
             top = max(arm.mean for arm in tried)
             if others:
                 best = min((arm for arm in tried if arm.mean >= top - 1e-9), key=spread)
@@ -292,17 +293,19 @@ def scales(s: Planning) -> Claim:
 
 @ranges.step("If no mean passes the threshold the wrong way, the choice is optimal and leads to a safe state")
 def harmless(s: Planning) -> Claim:
-    """Sequences that look better than all bad ones lead to the next crossroads, or to states without any."""
+    """Good sequences begin with optimal choices, and lead to the next crossroads or to states without any."""
     t, known = table(s.problem), {(c.stage, c.state) for c in crossroads(s)}
-    unknown = 0
+    wrong = unknown = 0
     for c in crossroads(s):
+        right = right_choices(s.problem, c.stage, c.state)
         for arm in c.good:
+            wrong += arm.first not in right
             after = int(t.leads[c.stage, arm.first])
-            if arm.mean > c.best.mean - c.gap + 1e-9 and c.stage + 1 < len(t.pays):
+            if c.stage + 1 < len(t.pays):
                 several = right_choices(s.problem, c.stage + 1, after) != set(choices(t, after))
                 unknown += several and (c.stage + 1, after) not in known
     return claim(
-        unknown, "==", 0.0, "the sequence chosen has a mean above that of the best bad one; so does its first choice"
+        [wrong, unknown], "==", 0.0, "the sequence chosen beats the best one's mean, above all bad ones: it is good"
     )
 
 
@@ -422,123 +425,26 @@ def one_prize(s: Planning) -> Claim:
     return claim(least, "<=", s.failure(m), "a sum of 2 m against one of 2 (horizon - t) - 1", rounding=ROUNDING)
 
 
-@lucky.step("Conclusion", uses=[one_prize])
+@lucky.step("The scale of gorp/ranges, from the values of the chain")
+def scale(s: Planning) -> Claim:
+    """The first action has little spread; the others win a prize or nothing."""
+    first, other, least, most = chain_values(s)
+    gap, prize = first - other, np.maximum(2.0 * (s.horizon - np.arange(s.horizon)) - 1, 0) * (other > 0)
+    needed = np.maximum((first - least) * (most - least), (other + gap / 6) * (prize - other).clip(0))
+    return claim((8 * needed / gap**2).max(), "==", s.scale_by_ranges, "insert", rounding=ROUNDING)
+
+
+@lucky.step("The certified episodes succeed", uses=[scale])
+def certified(s: Planning) -> Claim:
+    """H A^k e^(-m' / M) <= 1/2, a bound on p_m' by gorp/ranges; and p_m' itself."""
+    m = s.certified(s.scale_by_ranges)
+    return claim([s.events * np.exp(-m / s.scale_by_ranges), s.failure(m)], "<=", 0.5, "m' >= M log(2 H A^k)")
+
+
+@lucky.step("Conclusion", uses=[one_prize, certified])
 def more_often_than_not(s: Planning) -> Claim:
     """p_m > 1/2."""
     m, actions = s.published, s.actions
     stages = sum(2 * (s.horizon - t) - 1 > 2 * m for t in range(s.horizon))
     prize = 1 - (1 - 1 / actions**2) ** (m * (actions - 1))
     return claim(0.5, "<=", 1 - (1 - prize * (1 - 1 / actions - (actions - 1) / actions**3) ** m) ** stages, "insert")
-
-
-# --------------------------------------------------------------------------------------------------
-
-guessing = Proof(of=[paper.BRUTE_FORCE], settings=paper.processes)
-
-
-@guessing.step(
-    "Without repetition n of N plans miss the K optimal ones with probability prod (N - K - j) / (N - j) <= 1 - n / N"
-)
-def misses(s: Exploration) -> Claim:
-    """The product telescopes for K = 1, and falls with K."""
-    t = table(s.problem)
-    returns = [0.0]
-    ends = [(t.start, 0.0)]
-    for stage in range(len(t.pays)):
-        ends = [
-            (int(t.leads[stage, c]), earned + t.pays[stage, c]) for state, earned in ends for c in choices(t, state)
-        ]
-    returns = np.array([earned for _, earned in ends])
-    number, optimal = returns.size, int((returns >= returns.max() - 1e-9).sum())
-    left = [np.prod([(number - optimal - j) / (number - j) for j in range(n)]) for n in range(number)]
-    return claim(left, "<=", 1 - np.arange(number) / number, "(N - K - j) / (N - j) <= (N - 1 - j) / (N - j)")
-
-
-covering = Proof(of=[paper.COVERAGE], settings=paper.processes)
-
-
-@covering.step("The probability to make a choice in an episode")
-def visits(s: Exploration) -> Claim:
-    """By going through all plans."""
-    t = table(s.problem)
-    seen = Counter()
-
-    def walk(stage, state, chance, made):
-        if stage == len(t.pays):
-            for c in made:
-                seen[c] += chance
-            return
-        for c in choices(t, state):
-            walk(stage + 1, int(t.leads[stage, c]), chance / len(choices(t, state)), made | {c})
-
-    walk(0, t.start, 1.0, frozenset())
-    return claim([seen[c] for c in sorted(seen)], "==", s.chances, "from the definition")
-
-
-@covering.step("After n episodes some choice is unseen with probability sum (1 - p)^n <= 1/2", uses=[visits])
-def union(s: Exploration) -> Claim:
-    """At n = ceil(log(2 number) / p_min)."""
-    left = ((1 - s.chances) ** s.coverage_bound).sum()
-    return claim(left, "<=", 0.5, "(1 - p)^n <= exp(-p n) <= 1 / (2 number)")
-
-
-hoping = Proof(of=[paper.OPTIMISM], settings=paper.processes)
-
-
-def model_values(s, known):
-    """Largest returns in the model, from each stage and state on."""
-    t = table(s.problem)
-    ahead = np.zeros((len(t.pays) + 1, len(t.first) - 1))
-    for stage in range(len(t.pays) - 1, -1, -1):
-        for state in range(ahead.shape[1]):
-            ahead[stage, state] = max(
-                t.pays[stage, c] + ahead[stage + 1, t.leads[stage, c]]
-                if known[c]
-                else t.pays.max() + ahead[stage + 1, state]
-                for c in choices(t, state)
-            )
-    return ahead
-
-
-def some_known(s):
-    """Random sets of known choices."""
-    rng = stream(0, "proof of optimism", s)
-    return rng.random((20, s.problem.choices)) < rng.random((20, 1))
-
-
-@hoping.step("The model promises at least the optimal return, whatever is known")
-def optimistic(s: Exploration) -> Claim:
-    """V* <= V of the model."""
-    right = [model_values(s, known)[0, table(s.problem).start] for known in some_known(s)]
-    why = "an unknown choice can be made for the rest of the episode, and pays the most there is each time"
-    return claim(s.optimal_return, "<=", right, why, rounding=ROUNDING)
-
-
-@hoping.step("An episode that makes known choices only returns what the model promises", uses=[optimistic])
-def kept(s: Exploration) -> Claim:
-    """Greedy episodes; those that make an unknown choice are left out."""
-    t, promised, returned = table(s.problem), [0.0], [0.0]
-    for known in some_known(s):
-        ahead, state, earned, new = model_values(s, known), t.start, 0.0, False
-        for stage in range(len(t.pays)):
-            worth = {
-                c: t.pays[stage, c] + ahead[stage + 1, t.leads[stage, c]]
-                if known[c]
-                else t.pays.max() + ahead[stage + 1, state]
-                for c in choices(t, state)
-            }
-            c = max(worth, key=worth.get)
-            new |= not known[c]
-            earned, state = earned + t.pays[stage, c], int(t.leads[stage, c])
-        if not new:
-            promised.append(ahead[0, t.start])
-            returned.append(earned)
-    return claim(promised, "==", returned, "known choices lead and pay in the model as they do", rounding=ROUNDING)
-
-
-@hoping.step("Conclusion: each episode is optimal or makes a new choice", uses=[optimistic, kept])
-def new_or_optimal(s: Exploration) -> Claim:
-    """In a run."""
-    run = paper.explore(s, stream(0, "proof of optimism", "run"))
-    wrong = np.diff(run["wrong"], prepend=0)
-    return claim(wrong, "<=", np.diff(run["seen"], prepend=0), "else it returns more than the optimum, or as much")

@@ -14,6 +14,7 @@ from .algorithms import adahedge as adahedge
 from .algorithms import adaptive_policy_mirror_descent as adaptive_policy_mirror_descent
 from .algorithms import batched_magnetic_mirror_descent as batched_magnetic_mirror_descent
 from .algorithms import batched_nash_mirror_prox as batched_nash_mirror_prox
+from .algorithms import compare_policies as compare_policies
 from .algorithms import direct_nash_optimization as direct_nash_optimization
 from .algorithms import harpg as harpg
 from .algorithms import hedge as hedge
@@ -28,7 +29,10 @@ from .algorithms import nash_md as nash_md
 from .algorithms import nash_mirror_prox as nash_mirror_prox
 from .algorithms import natural_policy_gradient as natural_policy_gradient
 from .algorithms import optimistic_mirror_descent as optimistic_mirror_descent
+from .algorithms import play_bandit as play_bandit
 from .algorithms import play_contexts as play_contexts
+from .algorithms import play_duels as play_duels
+from .algorithms import play_losses as play_losses
 from .algorithms import policy_gradient_ascent as policy_gradient_ascent
 from .algorithms import policy_mirror_descent as policy_mirror_descent
 from .algorithms import predictive_regret_matching_plus as predictive_regret_matching_plus
@@ -41,9 +45,11 @@ from .algorithms import sampled_nash_mirror_prox as sampled_nash_mirror_prox
 from .algorithms import self_play_gradient as self_play_gradient
 from .algorithms import softmax_policy_gradient as softmax_policy_gradient
 from .algorithms import svrpg as svrpg
+from .problems import Bandit as Bandit
 from .problems import ContextualGame as ContextualGame
 from .problems import DeterministicMDP as DeterministicMDP
 from .problems import LargeGame as LargeGame
+from .problems import LossTable as LossTable
 from .problems import PreferenceGame as PreferenceGame
 from .problems import SparseMDP as SparseMDP
 from .problems import TabularMDP as TabularMDP

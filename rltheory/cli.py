@@ -1,6 +1,7 @@
 """The command line. Every command calls one function of the library."""
 
 import dataclasses
+import math
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -10,12 +11,16 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from matplotlib.axes import Axes
+
     from rltheory.problems import PreferenceGame
     from rltheory.theory import Theorem, Verdict
 
 __all__ = ["main"]
 
 HOLDS, REFUTED, USAGE, UNDECIDED = 0, 1, 2, 3
+LARGE_PROCESS = 100_000  # states times stages
+SQIRL_EPISODES = 10, 30, 100, 300, 1000
 
 
 class _InOrder(click.Group):
@@ -54,6 +59,7 @@ def main() -> None:
       rltheory verify nash-mp --game wins.csv --beta 0.1
       rltheory falsify nash-mp/kl                       where does the bound come closest to breaking?
       rltheory race --game wins.csv --beta 0.1          who reaches the equilibrium first?
+      rltheory regret ucb1 thompson -o curves.svg       regret of policies for a bandit
       rltheory analyze consolidated.npz --horizon 10    effective horizon of a process of BRIDGE
       rltheory cite nash-mp/kl                          BibTeX
     """
@@ -182,7 +188,7 @@ def falsify(names: tuple[str, ...], budget: float, evaluations: int | None, seed
     """Search for the setting in which a bound comes closest to breaking, or breaks.
 
     Settings are drawn from each theorem's strategy and improved. The worst is stored in a file, which `rltheory verify`
-    replays. The exit codes are those of `rltheory verify`.
+    replays. Theorems that can't be searched are named and left out. The exit codes are those of `rltheory verify`.
 
     \b
     Examples:
@@ -192,12 +198,9 @@ def falsify(names: tuple[str, ...], budget: float, evaluations: int | None, seed
     """
     from rltheory.report import write_report
     from rltheory.theory import falsify as search
-    from rltheory.theory.falsification import check_falsifiable
 
     with _input():
-        theorems = _named(names)
-        for theorem in theorems:
-            check_falsifiable(theorem)
+        theorems = _searchable(_named(names))
         output.mkdir(parents=True, exist_ok=True)
     verdicts = []
     for theorem in theorems:
@@ -247,8 +250,7 @@ def race(game: str, beta: float, reference: str | None, queries: int, output: Pa
     targets = (1e-2, 1e-4, 1e-6)
     with _input():
         contest = line_up(_game(game), beta=beta, reference=_probabilities(reference) if reference else None)
-        if output is not None and output.suffix not in (".svg", ".pdf", ".png"):
-            raise ValueError(f"{output}: a figure's file ends in .svg, .pdf or .png")
+        _check_figure(output)
     curves = contest.run(queries)
     counts = [contest.queries_to(target, at_most=queries) for target in targets]
     table = Table("method", box=None, pad_edge=False, header_style="bold")
@@ -262,10 +264,81 @@ def race(game: str, beta: float, reference: str | None, queries: int, output: Pa
     if output is not None:
         with _input():
             axes = draw({curve.method: (curve.queries, curve.gap) for curve in curves})
-            figure = axes.get_figure(root=True)
-            assert figure is not None
-            figure.savefig(output)
-        click.echo(f"Figure: {output}")
+            _save(axes, output)
+
+
+@main.command(short_help="Draw the regret of policies for a bandit.")
+@click.argument("policies", nargs=-1, required=True, metavar="POLICY...")
+@click.option(
+    "--bandit",
+    metavar="LAW:MEANS",
+    default="bernoulli:0.9,0.8",
+    show_default=True,
+    help="Law and means of the arms; laws are bernoulli, gaussian, poisson and exponential.",
+)
+@click.option("--horizon", type=float, default=1e4, show_default=True, help="Rounds of a run, such as 1e5.")
+@click.option("--replicates", type=float, default=1000, show_default=True, help="Runs of each policy.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Root of all random streams.")
+@click.option("--workers", type=click.IntRange(min=1), help="Threads; all cores by default.")
+@click.option("--linear", is_flag=True, help="Linear time; it is logarithmic by default.")
+@click.option(
+    "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File for a figure: .svg, .pdf or .png."
+)
+def regret(
+    policies: tuple[str, ...],
+    bandit: str,
+    horizon: float,
+    replicates: float,
+    seed: int,
+    workers: int | None,
+    linear: bool,
+    output: Path | None,
+) -> None:
+    """Play policies on a bandit many times; print their final pseudo-regret, and draw it over time.
+
+    A policy is a name, such as ucb1, kl-ucb, moss, imed, thompson, and its arguments after a colon. The bound of Lai
+    and Robbins is that of policies that are good on all bandits with such laws, for horizons that go to infinity.
+
+    \b
+    Examples:
+      rltheory regret ucb1 kl-ucb thompson --bandit bernoulli:0.9,0.8 --horizon 1e5 -o curves.svg
+      rltheory regret epsilon-greedy:0.1 explore-then-commit:50 --bandit gaussian:0,0.5
+      rltheory regret kl-ucb:poisson ucb1:alpha=8 --bandit poisson:2,3 --replicates 100
+    """
+    import numpy as np
+    from rich.table import Table
+
+    from rltheory.algorithms import compare_policies
+    from rltheory.algorithms.bandits import named_policy
+    from rltheory.plots import regret as draw
+    from rltheory.problems import Bandit
+
+    with _input():
+        _check_figure(output)
+        problem = Bandit.parse(bandit)
+        runs = compare_policies(
+            problem,
+            [named_policy(text) for text in policies],
+            horizon=_whole(horizon, "--horizon"),
+            replicates=_whole(replicates, "--replicates"),
+            seed=seed,
+            workers=workers,
+            progress=True,
+        )
+    constant = problem.lai_robbins_constant
+    table = Table("policy", box=None, pad_edge=False, header_style="bold")
+    for column in ("mean regret", "standard error", "10 %", "median", "90 %"):
+        table.add_column(column, justify="right")
+    for name, final in zip(runs["policy"].to_numpy(), runs["regret"].isel(time=-1).to_numpy(), strict=True):
+        spread = final.mean(), final.std() / final.size**0.5, *np.quantile(final, (0.1, 0.5, 0.9))
+        table.add_row(name, *(f"{value:.5g}" for value in spread))
+    _console().print(table)
+    click.echo(f"Bound of Lai and Robbins: {constant:.5g} log n = {constant * math.log(horizon):.5g}")
+    if output is not None:
+        with _input():
+            axes = draw(runs, lower_bound=constant, log_time=not linear)
+            axes.set_title(problem.title)
+            _save(axes, output)
 
 
 @main.command(short_help="Analyse the effective horizon of a process of BRIDGE.")
@@ -275,39 +348,80 @@ def race(game: str, beta: float, reference: str | None, queries: int, output: Pa
 @click.option(
     "--policy", type=click.Path(path_type=Path), help="File of the exploration policy (.npy); uniform by default."
 )
+@click.option(
+    "--gorp", type=click.IntRange(min=0), help="Bound GORP for k up to this; by default 1, or 0 in large processes."
+)
+@click.option("--distributions", is_flag=True, help="Write the laws of returns, a file for each step.")
 @_output_option
-def analyze(file: Path, horizon: int | None, sticky: float | None, policy: Path | None, output: Path) -> None:
+def analyze(
+    file: Path,
+    horizon: int | None,
+    sticky: float | None,
+    policy: Path | None,
+    gorp: int | None,
+    distributions: bool,
+    output: Path,
+) -> None:
     """Analyse the process in FILE, a consolidated.npz of the data set BRIDGE; print a table and write a web page.
 
-    The JSON file beside the page has the numbers under the names of the published analyses.
+    The files beside the page have the form of published ones: analysis.json and analysis_sticky.json, gorp_bounds.json
+    with certified numbers and gorp_bounds_published.json by the published formula, and value_dists_1.npy and so on.
 
     \b
     Examples:
       rltheory analyze freeway_10_fs30/consolidated.npz --horizon 10
       rltheory analyze freeway_10_fs30/consolidated.npz --horizon 10 --sticky 0.25 -o freeway
+      rltheory analyze freeway_10_fs30/consolidated.npz --horizon 10 --gorp 2 --distributions
       rltheory analyze consolidated.npz --horizon 10 --policy exploration_policy.npy
     """
     from rich.table import Table
 
-    from rltheory.problems import FiniteHorizonMDP, read_bridge, read_exploration_policy
+    from rltheory.algorithms import gorp_successes, sqirl_returns
+    from rltheory.problems import FiniteHorizonMDP, read_bridge, read_exploration_policy, sticky_policy
+    from rltheory.problems import sticky as make_sticky
     from rltheory.report import write_analysis
     from rltheory.report.analysis import analysis_rows
-    from rltheory.solvers import analyze_horizon, analyze_sticky
+    from rltheory.simulation import stream
+    from rltheory.solvers import analyze_gorp, analyze_horizon, analyze_sticky, return_distributions
 
     with _input():
         if horizon is None:
             raise ValueError(f"{file}: the file does not hold the horizon; give it with --horizon")
-        if sticky is not None and policy is not None:
-            raise ValueError("--sticky goes with the uniform policy; leave out --policy, or analyse twice")
         problem = FiniteHorizonMDP.stationary(read_bridge(file), horizon)
         exploration = None if policy is None else read_exploration_policy(policy, problem)
-        moved = None if sticky is None else analyze_sticky(problem, sticky)
+        if gorp is None:
+            gorp = int(problem.states * horizon <= LARGE_PROCESS)
+            if not gorp:
+                click.echo("rltheory: so large a process takes minutes to bound GORP; ask for it by --gorp 1", err=True)
+        moved = None if sticky is None else analyze_sticky(problem, sticky, exploration)
         analysis = analyze_horizon(problem, exploration, end=problem.states - 1)
-        page = write_analysis(analysis, output, sticky=moved)
+        bounds = analyze_gorp(problem, gorp, exploration) if gorp else None
+        laws = return_distributions(problem, exploration) if distributions else None
+    shares, returns = {}, {}
+    if bounds is not None:
+        for k in range(1, gorp + 1):
+            rng = stream(0, "analysis", "GORP", k)
+            shares[k] = gorp_successes(problem, depth=k, episodes=bounds.episodes, rng=rng, policy=exploration)
+    if sticky is not None:
+        sticky_problem = make_sticky(problem, sticky)
+        lifted = None if exploration is None else sticky_policy(problem, exploration)
+        for k in (1, 2, 3):
+            rng = stream(0, "analysis", "SQIRL", k)
+            returns[k] = sqirl_returns(sticky_problem, depth=k, episodes=SQIRL_EPISODES, rng=rng, policy=lifted)
+    with _input():
+        page = write_analysis(
+            analysis,
+            output,
+            sticky=moved,
+            gorp=bounds,
+            distributions=laws,
+            gorp_shares=shares,
+            sqirl_returns=returns,
+        )
     table = Table("quantity", box=None, pad_edge=False, header_style="bold")
     for column in ("value", *(["sticky"] if moved else [])):
         table.add_column(column, justify="right")
-    for name, plain, of_sticky in analysis_rows(analysis, moved):
+    for name, plain, of_sticky in analysis_rows(analysis, moved, bounds):
         table.add_row(name, plain, *([of_sticky] if moved else []))
     _console().print(table)
     click.echo(f"Page: {page}")
@@ -388,6 +502,26 @@ def _setting_fields(
     return fields
 
 
+def _whole(number: float, name: str) -> int:
+    """Integer that was written as a number such as 1e5."""
+    if not number.is_integer():
+        raise ValueError(f"{name} is {number:g}; it must be an integer")
+    return int(number)
+
+
+def _check_figure(path: Path | None) -> None:
+    if path is not None and path.suffix not in (".svg", ".pdf", ".png"):
+        raise ValueError(f"{path}: a figure's file ends in .svg, .pdf or .png")
+
+
+def _save(axes: "Axes", path: Path) -> None:
+    """Write the figure of `axes` to a file, and say so."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.savefig(path)
+    click.echo(f"Figure: {path}")
+
+
 def _game(name: str) -> "PreferenceGame":
     """Game of a file, a CSV table or orders in a format of PrefLib, or a recorded one."""
     from rltheory.instances import recorded_game, recorded_games
@@ -427,6 +561,25 @@ def _stored(path: str) -> "tuple[Sequence[Theorem[Any]], list[Any] | None]":
     name, data = load_setting(path)
     theorems = find(name)
     return theorems, [setting_from_dict(theorems[0].setting_type, data)]
+
+
+def _searchable(theorems: "Sequence[Theorem[Any]]") -> "list[Theorem[Any]]":
+    """Those with a strategy and a bound; the others are named and left out, or refused if none remains."""
+    from rltheory.theory.falsification import check_falsifiable
+
+    searchable, refusals = [], []
+    for theorem in theorems:
+        try:
+            check_falsifiable(theorem)
+        except ValueError as error:
+            refusals.append(error)
+        else:
+            searchable.append(theorem)
+    if not searchable:
+        raise refusals[0]
+    for refusal in refusals:
+        click.echo(f"rltheory: left out: {refusal}", err=True)
+    return searchable
 
 
 def _jobs(

@@ -2,6 +2,9 @@
 
 Numba keys its cache by the file in which a function stands, so a kernel which calls an edited kernel of
 another file would be served stale. Here the key is a digest of all sources of the package.
+
+A loop that many algorithms share is a closure over their kernels. Numba keys it by bytes that differ in every process;
+here the key is the names of the kernels. Closures over functions of a user, who may edit them, are not kept.
 """
 
 from collections.abc import Callable
@@ -28,18 +31,46 @@ def _package_digest() -> str:
     return digest.hexdigest()
 
 
+def _within(function: Any) -> list[Any]:
+    """What a function closes over, kernels as they were before compilation."""
+    cells = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
+    return [getattr(cell, "py_func", cell) for cell in cells]
+
+
+def _identity(value: Any) -> tuple[Any, ...]:
+    """Name of a function with the identities of what it closes over; a constant itself."""
+    if not callable(value):
+        return (repr(value),)
+    return (value.__module__, value.__qualname__, *map(_identity, _within(value)))
+
+
+def _is_ours(value: Any) -> bool:
+    """Whether a function, and all that it closes over, stand in the package; constants do."""
+    if not callable(value):
+        return True
+    package = __name__.partition(".")[0]
+    return value.__module__.partition(".")[0] == package and all(map(_is_ours, _within(value)))
+
+
 class _PackageCacheImpl(CompileResultCacheImpl):
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
         self.locator.get_source_stamp = _package_digest
+        if function.__closure__:
+            # In a file of its own: two processes that write to one could take each other's numbers.
+            name = blake2b(repr(_identity(function)).encode(), digest_size=8)
+            self._filename_base += f"-{name.hexdigest()}"
 
 
 class _PackageCache(FunctionCache):
     _impl_class = _PackageCacheImpl
 
+    def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
+        return (signature, codegen.magic_tuple(), _identity(self._py_func))
+
 
 def kernel(function: F) -> F:
-    """Compile a module-level function to machine code that releases the interpreter lock.
+    """Compile a function to machine code that releases the interpreter lock.
 
     The compiled form is kept on disk and read again by later processes until any source of the package
     changes. Division by zero follows IEEE 754 and does not raise; a product and a sum may be fused.
@@ -57,6 +88,7 @@ def reordering_kernel(function: F) -> F:
 
 def _compiled(function: F, fastmath: set[str]) -> F:
     compiled: Any = numba.njit(nogil=True, error_model="numpy", fastmath=fastmath)(function)
-    if hasattr(compiled, "enable_caching"):  # with NUMBA_DISABLE_JIT=1, Numba returns the function itself
+    # With NUMBA_DISABLE_JIT=1, Numba returns the function itself.
+    if hasattr(compiled, "enable_caching") and _is_ours(function):
         compiled._cache = _PackageCache(function)
     return cast(F, compiled)

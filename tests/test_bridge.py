@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,16 @@ from click.testing import CliRunner
 
 from rltheory.cli import main
 from rltheory.problems import DeterministicMDP, FiniteHorizonMDP, read_bridge, read_exploration_policy, sticky
+from rltheory.simulation import stream
 from rltheory.solvers import (
     Closure,
     analyze_horizon,
     analyze_sticky,
+    gorp_bounds,
     k_gaps,
     reachable_states,
     reference_values,
+    return_distributions,
 )
 
 DATA = Path(__file__).parent / "data" / "bridge"
@@ -90,9 +94,23 @@ def test_gaps_with_sticky_actions(name, closure, gaps, horizons):
     np.testing.assert_allclose(found.horizons[: len(horizons)], horizons, rtol=0, atol=5e-3)
 
 
-def test_covering_lengths():
-    assert round(analysis(FREEWAY).covering_length) == 139257
-    assert round(analysis(MAZE).covering_length) == 165011
+@pytest.mark.parametrize(("name", "by_least", "by_all"), [(FREEWAY, 139257, 71186), (MAZE, 165012, 58131)])
+def test_covering_lengths(name, by_least, by_all):
+    found = analysis(name)
+    assert found.covering_length == by_least
+    assert found.covering_episodes == by_all
+    # Nothing is met twice in most episodes: the union bound needs no visits here, but sums of occupancies.
+    assert by_all < by_least < by_all * 3
+
+
+def test_rows_of_large_processes_leave_visits_out():
+    """Ten thousand choices and a hundred stages: visits are not computed, all else is."""
+    rng, states = stream(0, "test", "large process"), 5000
+    successors = np.minimum(np.arange(states)[:, None] + rng.integers(1, 60, (states, 2)), states - 1)
+    mdp = DeterministicMDP(successors, rng.integers(0, 2, (states, 2)), initial=np.eye(1, states)[0])
+    found = analyze_horizon(FiniteHorizonMDP.stationary(mdp, 60), end=states - 1)
+    assert found.covering_episodes is None
+    assert "covering, union bound" not in found.log10_timesteps
 
 
 def write(folder, tables):
@@ -249,7 +267,7 @@ def test_policies_of_uneven_states_have_no_file(tmp_path):
 
 def test_analyze_prints_and_writes(tmp_path):
     file = DATA / FREEWAY / "consolidated.npz"
-    done = run("analyze", file, "--horizon", 10, "--sticky", 0.25, "-o", tmp_path)
+    done = run("analyze", file, "--horizon", 10, "--sticky", 0.25, "--gorp", 2, "--distributions", "-o", tmp_path)
     assert done.exit_code == 0, done.stderr
     rows = {line[:45].strip(): line.split()[-1] for line in done.stdout.splitlines()}
     assert rows["states"] == "322"
@@ -261,14 +279,87 @@ def test_analyze_prints_and_writes(tmp_path):
     assert '"gaps": [' in (tmp_path / "analysis.json").read_text(encoding="utf-8")
     sticky_truth = published(FREEWAY, "consolidated_analyzed_sticky_0.25.json")
     assert json.loads((tmp_path / "analysis_sticky.json").read_text(encoding="utf-8")) == sticky_truth
-    assert (tmp_path / "index.html").exists()
+    assert rows["episodes of GORP, k = 1, certified"] == "38"
+    assert rows["episodes of GORP, k = 1, published formula"] == "37"
+    bounds, truth = (
+        json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+        for path in (tmp_path / "gorp_bounds_published.json", DATA / FREEWAY / "consolidated_gorp_bounds.json")
+    )
+    assert bounds["sample_complexity"] == truth["sample_complexity"] == 11100
+    for found, expected in [
+        (bounds, truth),
+        *((bounds["k_results"][k], truth["k_results"][k]) for k in truth["k_results"]),
+    ]:
+        assert found.keys() == expected.keys()
+        assert found["sample_complexity"] == expected["sample_complexity"]
+        assert abs(found["effective_horizon"] - expected["effective_horizon"]) < Decimal("1e-76")
+    for timestep in (1, 5):
+        law = np.load(DATA / FREEWAY / f"consolidated_analyzed_value_dists_{timestep}.npy")
+        np.testing.assert_array_equal(np.load(tmp_path / f"value_dists_{timestep}.npy"), law)
+    assert (tmp_path / "index.html").read_text(encoding="utf-8").count("<svg") == 6
+
+
+def test_exploration_policies_go_with_sticky_actions(tmp_path):
+    """Laws, bounds and sticky values are those of the policy in the file, action by action."""
+    write(tmp_path, TABLES)
+    np.save(tmp_path / "policy.npy", np.tile(np.array([0.75, 0.25], dtype=np.float32), (3, 3, 1)))
+    file, policy = tmp_path / "consolidated.npz", tmp_path / "policy.npy"
+    options = ["--horizon", 3, "--sticky", 0.5, "--policy", policy, "--gorp", 1, "--distributions", "-o", tmp_path]
+    done = run("analyze", file, *options)
+    assert done.exit_code == 0, done.stderr
+    stored = json.loads((tmp_path / "analysis_sticky.json").read_text(encoding="utf-8"))
+    problem = FiniteHorizonMDP.stationary(read_bridge(file), 3)
+    chances = read_exploration_policy(policy, problem)
+    assert stored["random_return"] == analyze_sticky(problem, 0.5, chances).random_return
+    assert stored["random_return"] != analyze_sticky(problem, 0.5).random_return
+    law = return_distributions(problem, chances).laws[0]
+    np.testing.assert_array_equal(np.load(tmp_path / "value_dists_1.npy"), law)
+    bounds = json.loads((tmp_path / "gorp_bounds.json").read_text(encoding="utf-8"))
+    assert bounds["sample_complexity"] == gorp_bounds(problem, policy=chances)[0].sample_complexity
+
+
+@pytest.mark.parametrize(
+    ("tables", "row"),
+    [
+        ({"transitions": [[1, 2], [-1, -1], [-1, -1]], "rewards": [[1, 0], [0, 0], [0, 2]]}, "inf"),
+        ({"transitions": [[1], [-1]], "rewards": [[1], [0.5]]}, "1"),
+    ],
+)
+def test_processes_without_a_bound_or_a_choice(tmp_path, tables, row):
+    """Two arms of mean 1, the second of which alone may bring 2; and a process with a single action."""
+    file = write(tmp_path, tables)
+    done = run("analyze", file, "--horizon", 2, "--sticky", 0.25, "-o", tmp_path / "out")
+    assert done.exit_code == 0, done.stderr
+    rows = {line[:45].strip(): line.split()[-1] for line in done.stdout.splitlines()}
+    assert rows["episodes of GORP, k = 1, certified"] == row
+    stored = json.loads((tmp_path / "out" / "gorp_bounds.json").read_text(encoding="utf-8"))
+    assert (stored["sample_complexity"] is None) == (row == "inf")
+
+
+def test_gorp_is_left_out_of_large_processes_unless_asked_for(tmp_path):
+    write(tmp_path, TABLES)
+    done = run("analyze", tmp_path / "consolidated.npz", "--horizon", 40_000, "-o", tmp_path)
+    assert done.exit_code == 0, done.stderr
+    assert done.stderr == "rltheory: so large a process takes minutes to bound GORP; ask for it by --gorp 1\n"
+    assert not (tmp_path / "gorp_bounds.json").exists()
+
+
+def test_the_analysis_shown_in_the_documentation_is_what_is_printed(tmp_path):
+    page = (DATA.parents[2] / "docs" / "effective_horizon.md").read_text(encoding="utf-8")
+    command, *shown = page.partition("```console\n$ ")[2].partition("\n```")[0].splitlines()
+    assert command.split()[:2] == ["rltheory", "analyze"]
+    done = run("analyze", DATA / command.split()[2], *command.split()[3:], "-o", tmp_path)
+    printed = [line.split() for line in done.stdout.splitlines()]
+    assert len(shown) > 10
+    assert [line for line in shown if line.split() not in printed] == []
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ([], "the file does not hold the horizon; give it with --horizon"),
-        (["--horizon", 10, "--sticky", 0.25, "--policy", "x.npy"], "--sticky goes with the uniform policy"),
+        (["--horizon", 10, "--gorp", 20], "ks[12] is 13; 3**13 sequences are more than 1000000"),
+        (["--horizon", 10, "--gorp", -1], "-1 is not in the range x>=0"),
         (["--horizon", 10, "--sticky", 1.5], "probability is 1.5; it must lie in [0, 1]"),
         (["--horizon", 10, "--policy", "missing.npy"], "missing.npy: No such file"),
         (["--horizon", 0], "0 is not in the range x>=1"),

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rltheory.instances import garnet
 from rltheory.problems import SparseMDP, TabularMDP, deterministic_policy
 from rltheory.solvers import (
     bellman,
@@ -302,3 +303,10 @@ def test_wrong_references_are_named():
         soft_value_iteration(mdp, 0.9, temperature=1, reference=[0, 0.5, 0.5] + [1 / 3] * 15)
     with pytest.raises(ValueError, match=r"temperature is 0\.0; it must be finite and > 0"):
         soft_value_iteration(mdp, 0.9, temperature=0)
+
+
+def test_soft_policies_are_evaluated_sharply_at_low_temperatures():
+    """Their logarithms are of size Q / temperature, so that probabilities have to be made to sum to 1 again."""
+    mdp = garnet(np.random.default_rng(0), 200, 5, 6)
+    solved = soft_policy_iteration(mdp, 0.95, temperature=1e-3, accuracy=1e-7)
+    assert solved.error < 2e-11

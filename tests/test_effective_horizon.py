@@ -2,23 +2,41 @@
 
 import math
 from fractions import Fraction
-from itertools import product
+from itertools import islice, product
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
 from rltheory.instances import river_swim
-from rltheory.plots import effective_horizons, gaps_by_k, sample_complexities
-from rltheory.problems import DeterministicMDP, FiniteHorizonMDP, SparseMDP, TabularMDP, sticky, sticky_states
+from rltheory.plots import (
+    effective_horizons,
+    gaps_by_k,
+    returns_by_episodes,
+    sample_complexities,
+    success_by_episodes,
+)
+from rltheory.problems import (
+    DeterministicMDP,
+    FiniteHorizonMDP,
+    SparseMDP,
+    TabularMDP,
+    sticky,
+    sticky_policy,
+    sticky_states,
+)
 from rltheory.problems.mdp import mark_successors
 from rltheory.report import write_analysis
 from rltheory.simulation import stream
 from rltheory.solvers import (
     Closure,
+    analyze_gorp,
     analyze_horizon,
     analyze_sticky,
+    closure_gaps,
+    covering_episodes,
     effective_planning_window,
     finite_horizon_occupancy,
     finite_horizon_values,
@@ -28,10 +46,13 @@ from rltheory.solvers import (
     minimum_occupancies,
     reachable_states,
     reference_values,
+    return_distributions,
     simple_effective_horizon,
     stochastic_effective_horizon,
+    visit_probabilities,
 )
 from tests.exact_mdps import exact, exact_laws, state_choices
+from tests.strategies import explorations
 from tests.test_report import Checker
 
 NOT_MONOTONE = DeterministicMDP(
@@ -105,25 +126,28 @@ class Exact:
         return {choice for choice in self.choices[state] if optimal[stage][choice] >= best - Fraction(1, 10**4)}
 
     def gap(self, q, optimal, closure):
-        """Least gap over all that can happen, followed one by one; 0 at the first 0."""
-        gaps, seen, to_visit = [], set(), [(0, int(self.start))]
+        """Least gap over all that can happen; 0 at the first 0."""
+        return min(self.gaps(q, optimal, closure).values())
+
+    def gaps(self, q, optimal, closure):
+        """Gaps of all that can happen, followed one by one up to a 0."""
+        gaps, to_visit = {}, [(0, int(self.start))]
         while to_visit:
             stage, state = place = to_visit.pop()
-            if place in seen or stage == self.horizon:
+            if place in gaps or stage == self.horizon:
                 continue
-            seen.add(place)
             good = self.good(optimal, stage, state)
             bad = [q[stage][choice] for choice in self.choices[state] if choice not in good]
             top = max(q[stage][list(self.choices[state])])
-            gaps.append(top - max(bad) if bad else math.inf)
-            if gaps[-1] == 0:
-                return 0
+            gaps[place] = top - max(bad) if bad else math.inf
+            if gaps[place] == 0:
+                break
             for choice in self.choices[state]:
                 value = q[stage][choice]
                 safe = not bad or value > max(bad)
                 if {Closure.GREEDY: value == top, Closure.SAFE: safe, Closure.REACHABLE: True}[closure]:
                     to_visit += [(stage + 1, int(x)) for x in np.flatnonzero(self.laws[stage][choice])]
-        return min(gaps)
+        return gaps
 
     def worst_greedy(self, q):
         """Least return over all greedy policies, one after the other."""
@@ -178,6 +202,59 @@ def test_gaps_of_all_closures_in_fractions(problem):
         assert list(k_gaps(problem, values, closure)) == [float(gap) for gap in expected]
         if closure is Closure.GREEDY:
             assert min_k(problem, values) == 1 + [gap > 0 for gap in expected].index(True)
+
+
+@given(problem=problems(), k=st.integers(1, 4))
+def test_gaps_of_single_states_in_fractions(problem, k):
+    values, truth = reference_values(problem), Exact(problem)
+    *_, q = islice(truth.tables(truth.mean()), k)
+    for closure in Closure:
+        found = closure_gaps(problem, values, closure, k=min(k, problem.horizon))
+        expected = truth.gaps(q, truth.optimal(), closure)
+        assert found.smallest == float(min(expected.values()))
+        if found.smallest > 0:
+            assert {(int(t), int(s)) for t, s in np.argwhere(found.visited)} == expected.keys()
+            gaps = np.full(found.gaps.shape, np.inf)
+            gaps[tuple(np.array(list(expected)).T)] = [float(gap) for gap in expected.values()]
+            np.testing.assert_array_equal(found.gaps, gaps)
+
+
+def test_differences_that_are_rounding_count_as_ties_if_so_asked():
+    """0.1 + 0.2 is more than 0.3 by rounding: the first way looks better."""
+    mdp = DeterministicMDP(
+        [[1, 2], [3, 3], [3, 3], [3, 3]], [[0.1, 0.3], [0.2, 0.2], [0, 0], [0, 0]], initial=[1, 0, 0, 0]
+    )
+    problem = FiniteHorizonMDP.stationary(mdp, 2)
+    values = reference_values(problem)
+    assert 0 < closure_gaps(problem, values, Closure.SAFE, k=1, tolerance=0.0).smallest < 1e-15
+    assert closure_gaps(problem, values, Closure.SAFE, k=1, tolerance=0.0, tie=1e-9).smallest == 0
+    near = closure_gaps(problem, values, Closure.GREEDY, k=1, tolerance=1e-9)
+    ties = closure_gaps(problem, values, Closure.GREEDY, k=1, tolerance=1e-9, tie=1e-9)
+    assert near.visited[1].tolist() == [False, True, False, False]
+    assert ties.visited[1].tolist() == [False, True, True, False]
+
+
+def test_what_looks_better_by_rounding_only_is_not_safe():
+    """The second way is optimal, and looks better than the wrong third one by the rounding of 0.1 + 0.2."""
+    leads = [[1, 2, 3, 3], *[[3, 3, 3, 3]] * 3]
+    pays = [[0.25, 0.1, 0.3, 0.3], [0.25] * 4, [0.4, 0.4, 0, 0], [0] * 4]
+    problem = FiniteHorizonMDP.stationary(DeterministicMDP(leads, pays, initial=[1, 0, 0, 0]), 2)
+    values = reference_values(problem)
+    by_bits, tied = (
+        closure_gaps(problem, values, Closure.SAFE, k=1, tolerance=1e-9, tie=tie).visited[1] for tie in (0.0, 1e-9)
+    )
+    assert by_bits.tolist() == [False, True, True, False]
+    assert tied.tolist() == [False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"k": 0}, "k is 0; it must be >= 1"), ({"tie": -1.0}, "tie is -1.0"), ({"tolerance": -1.0}, "tolerance is -1.0")],
+)
+def test_wrong_numbers_of_closures_are_named(change, message):
+    problem = FiniteHorizonMDP.stationary(NOT_MONOTONE, 5)
+    with pytest.raises(ValueError, match=message):
+        closure_gaps(problem, reference_values(problem), Closure.SAFE, **({"k": 1} | change))
 
 
 @settings(max_examples=50)
@@ -374,10 +451,65 @@ def test_occupancies_of_policies_that_depend_on_the_stage(data, problem):
         assert ours == pytest.approx(truth[truth > 0].min(), rel=1e-12)
 
 
-@given(problem=problems(max_states=3), probability=st.sampled_from([0.0, 0.25, 0.5, 1.0]))
-def test_sticky_values_from_the_definition(problem, probability):
-    """With pairs of a state and the action before, one by one: best, worst and uniform."""
-    truth, p = Exact(problem), Fraction(probability)
+@given(data=st.data(), problem=problems(max_states=3, max_horizon=3))
+def test_visits_are_those_of_all_episodes(data, problem):
+    truth, policy = Exact(problem), data.draw(explorations(problem))
+    visits = np.array([Fraction(0)] * problem.choices)
+
+    def follow(stage, state, chance, made):
+        if stage == truth.horizon:
+            visits[list(made)] += chance
+            return
+        for choice in truth.choices[state]:
+            share = Fraction(1, len(truth.choices[state])) if policy is None else Fraction(policy[stage, choice])
+            for x in np.flatnonzero(truth.laws[stage][choice]) if share else ():
+                follow(stage + 1, int(x), chance * share * truth.laws[stage][choice][x], made | {choice})
+
+    if problem.choices > 8:
+        return
+    follow(0, int(truth.start), Fraction(1), frozenset())
+    np.testing.assert_allclose(visit_probabilities(problem, policy), visits.astype(float), rtol=0, atol=1e-14)
+
+
+def test_visits_are_computed_in_blocks():
+    """A row of 150 states, whose choices fill two blocks: one goes on, one stays, and one goes back, from state 120."""
+    states = np.arange(150)
+    successors = np.stack([np.minimum(states + 1, 149), states, np.maximum(states - 1, 0)], axis=1)
+    mdp = DeterministicMDP(successors, np.zeros((150, 3)), initial=np.eye(150)[120])
+    found = 9 * visit_probabilities(FiniteHorizonMDP.stationary(mdp, 2)).reshape(150, 3)
+    np.testing.assert_allclose(found[119:122], [[1, 1, 1], [4, 3, 4], [1, 1, 1]], atol=1e-14)
+    assert found.sum() == pytest.approx(17)
+
+
+@given(chances=st.lists(st.fractions(0, 1, max_denominator=9), min_size=1, max_size=5).filter(any))
+def test_covering_is_the_least_number(chances):
+    def missed(episodes):
+        return sum((1 - p) ** episodes for p in chances if p)
+
+    found = covering_episodes([float(p) for p in chances])
+    half = Fraction(1, 2)
+    assert missed(found) <= half + Fraction(1, 10**12)
+    assert found == 1 or missed(found - 1) > half - Fraction(1, 10**12)
+
+
+@pytest.mark.parametrize(
+    ("visits", "message"),
+    [
+        ([0.5, 1.5], r"visits\[1\] is 1.5; a probability must lie in \[0, 1\]"),
+        ([0, 0], "no visit has a positive probabil"),
+    ],
+)
+def test_wrong_visits_are_named(visits, message):
+    with pytest.raises(ValueError, match=message):
+        covering_episodes(visits)
+
+
+@given(
+    data=st.data(), problem=problems(max_states=3, max_horizon=3), probability=st.sampled_from([0.0, 0.25, 0.5, 1.0])
+)
+def test_sticky_values_from_the_definition(data, problem, probability):
+    """With pairs of a state and the action before, one by one: best, worst, and exploration that looks at the state."""
+    truth, p, policy = Exact(problem), Fraction(probability), data.draw(explorations(problem))
 
     def value(stage, state, before, combine):
         if stage == truth.horizon:
@@ -392,15 +524,20 @@ def test_sticky_values_from_the_definition(problem, probability):
 
         size = len(truth.choices[state])
         if before is None or before >= size:
-            return combine([executed(action) for action in range(size)])
+            return combine([executed(action) for action in range(size)], stage, state)
         repeated = executed(before)
-        return combine([(1 - p) * executed(action) + p * repeated for action in range(size)])
+        return combine([(1 - p) * executed(action) + p * repeated for action in range(size)], stage, state)
+
+    def mean(q, stage, state):
+        if policy is None:
+            return sum(q) / len(q)
+        return sum(Fraction(policy[stage, c]) * value for c, value in zip(truth.choices[state], q, strict=True))
 
     if problem.choices > 8:
         return
     moved = sticky(problem, probability)
-    values = reference_values(moved)
-    for name, combine in (("random", lambda q: sum(q) / len(q)), ("optimal", max), ("worst", min)):
+    values = reference_values(moved, None if policy is None else sticky_policy(problem, policy))
+    for name, combine in (("random", mean), ("optimal", lambda q, *_: max(q)), ("worst", lambda q, *_: min(q))):
         found = moved.initial @ getattr(values, name)[0]
         assert found == pytest.approx(float(value(0, int(truth.start), None, combine)), abs=1e-13)
     pairs = sticky_states(problem)
@@ -463,10 +600,12 @@ def test_complexities_by_hand():
     """Without the end: 2 states, 2 actions, 3 stages."""
     corridor = DeterministicMDP([[1, 0], [2, 0], [2, 2]], [[0, 0], [1, 0], [0, 0]], initial=[1, 0, 0])
     found = analyze_horizon(FiniteHorizonMDP.stationary(corridor, 3), end=2)
-    assert found.covering_length == math.log(8) / 0.25
+    assert found.covering_length == 9  # log(8) / 0.25, rounded up
+    assert found.covering_episodes == 4
     expected = {
         "brute force": 3 * 4,
-        "covering": 3 * math.log(8) / 0.25,
+        "covering": 3 * 9,
+        "covering, union bound": 3 * 4,
         "optimism": 3 * 5,
         "planning window": 9 * 2**2,
         "effective horizon": 9 * 2**2,
@@ -485,6 +624,25 @@ def test_page_of_an_analysis(tmp_path):
     assert text.count("<svg") == 4
     assert "with sticky actions" in text
     assert {path.name for path in page.parent.iterdir()} == {"index.html", "analysis.json", "analysis_sticky.json"}
+    gorp, laws = analyze_gorp(problem, 2), return_distributions(problem)
+    curves = {1: (np.array([1, 10]), np.array([0.2, 0.9]))}
+    full = write_analysis(
+        analysis,
+        tmp_path / "full",
+        sticky=moved,
+        gorp=gorp,
+        distributions=laws,
+        gorp_shares=curves,
+        sqirl_returns=curves,
+    )
+    text = full.read_text(encoding="utf-8")
+    checker = Checker()
+    checker.feed(text)
+    assert checker.open == []
+    assert text.count("<svg") == 6
+    names = {path.name for path in full.parent.iterdir()} - {path.name for path in page.parent.iterdir()}
+    assert names == {"gorp_bounds.json", "gorp_bounds_published.json", *(f"value_dists_{t}.npy" for t in range(1, 6))}
+    np.testing.assert_array_equal(np.load(full.parent / "value_dists_5.npy"), laws.laws[4])
     alone = write_analysis(analysis, tmp_path / "alone").read_text(encoding="utf-8")
     assert alone.count("<svg") == 3
     assert "sticky" not in alone
@@ -500,6 +658,15 @@ def test_figures_show_what_they_are_given():
         effective_horizons([1, 3], [4.0], least=3.5)
     ax = sample_complexities({"cheap": 2.0, "huge": 400.0})
     assert [patch.get_width() for patch in ax.patches] == [400.0, 2.0]
+    curves = {"k = 1": ([1, 10], [0.0, 0.8]), "k = 2": ([1, 10], [0.1, 0.9])}
+    ax = success_by_episodes(curves, runs={"k = 2": ([1], [0.3])}, certified={"k = 1": 7}, ax=Figure().subplots())
+    drawn = [(list(line.get_xdata()), list(line.get_ydata())) for line in ax.lines[:4]]
+    assert drawn[0] == ([1, 10], [0.0, 0.8])
+    assert drawn[1][0] == [7, 7]
+    assert drawn[2:] == [([1, 10], [0.1, 0.9]), ([1], [0.3])]
+    assert ax.get_xscale() == "log"
+    ax = returns_by_episodes(curves, optimum=2.0, ax=Figure().subplots())
+    assert [line.get_ydata()[-1] for line in ax.lines] == [0.8, 0.9, 2.0]
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,10 @@ r"""GORP: look a few steps ahead, then play at random; commit to the first step 
 
 For each stage :math:`h` in turn, from the state that the choices made so far lead to,
 
-.. math:: \hat q(c_1 \dots c_k) = \frac1m \sum_{j=1}^m \text{return of } c_1 \dots c_k \text{ and then uniform choices},
+.. math:: \hat q(c_1 \dots c_k) = \frac1m \sum_{j=1}^m \text{return of } c_1 \dots c_k \text{ and then random choices},
 
 over all sequences of k choices (fewer where the horizon ends), each tried in m fresh episodes; the first choice of the
-first best sequence is made.
+first best sequence is made. Random choices are uniform, or those of an exploration policy.
 
 Paper: :cite:`laidlaw2023`. Departures: states may differ in their numbers of actions; episodes start where the choices
 made so far end, since these earn the same in all of them.
@@ -14,7 +14,9 @@ made so far end, since these earn the same in all of them.
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from rltheory.algorithms.sampling import cumulative_choices, random_choice
 from rltheory.arrays import Matrix, Vector, count
 from rltheory.jit import kernel
 from rltheory.problems import FiniteHorizonMDP
@@ -33,16 +35,16 @@ def _random_return(
     successors: Indices,
     rewards: Vector,
     stride: int,
+    cumulative: Matrix,
     stage: int,
     horizon: int,
     state: int,
     rng: np.random.Generator,
 ) -> float:
-    """Return of uniform choices from a state and stage on."""
+    """Return of random choices from a state and stage on."""
     total = 0.0
     for h in range(stage, horizon):
-        first = first_choice[state]
-        choice = h * stride + first + int(rng.random() * (first_choice[state + 1] - first))
+        choice = h * stride + random_choice(first_choice, cumulative, h, state, rng)
         total += rewards[choice]
         state = successors[choice]
     return total
@@ -54,6 +56,7 @@ def _run(
     successors: Indices,
     rewards: Vector,
     stride: int,
+    cumulative: Matrix,
     start: int,
     depth: int,
     episodes: int,
@@ -89,7 +92,15 @@ def _run(
                 total = episodes * returns[ahead]
                 for _ in range(episodes):
                     total += _random_return(
-                        first_choice, successors, rewards, stride, stage + ahead, horizon, states[ahead], rng
+                        first_choice,
+                        successors,
+                        rewards,
+                        stride,
+                        cumulative,
+                        stage + ahead,
+                        horizon,
+                        states[ahead],
+                        rng,
                     )
                 played += episodes
                 if total > most:
@@ -102,7 +113,13 @@ def _run(
 
 
 def gorp(
-    problem: FiniteHorizonMDP, *, depth: int, episodes: int, rng: np.random.Generator, replicates: int = 1
+    problem: FiniteHorizonMDP,
+    *,
+    depth: int,
+    episodes: int,
+    rng: np.random.Generator,
+    replicates: int = 1,
+    policy: ArrayLike | None = None,
 ) -> Trace:
     r"""Run GORP (greedy over random policy) on a deterministic process.
 
@@ -118,6 +135,8 @@ def gorp(
         Source of randomness; each group of replicates gets a stream of its own from it.
     replicates
         Independent runs R >= 1, which use all cores.
+    policy : array_like, shape (C,) or (H, C), optional
+        Exploration policy, whose probabilities sum to 1 within 1e-6 in each state; uniform by default.
 
     Returns
     -------
@@ -128,7 +147,8 @@ def gorp(
     Raises
     ------
     ValueError, TypeError
-        If a number is out of its range, or the process leaves a state to chance. The message names the choice.
+        If a number is out of its range, the process leaves a state to chance, or `policy` is no policy. The message
+        names the choice.
 
     References
     ----------
@@ -149,6 +169,7 @@ def gorp(
     shape = (problem.horizon, replicates)
     made, earned, spent = np.empty(shape, np.int64), np.empty(shape), np.empty(shape, np.int64)
     arrays = problem.arrays
+    cumulative = cumulative_choices(problem, policy)
     groups = range(0, replicates, REPLICATES_PER_STREAM)
 
     def run(first: int, rng: np.random.Generator) -> None:
@@ -158,6 +179,7 @@ def gorp(
             successors,
             arrays.rewards,
             problem.stride,
+            cumulative,
             start,
             min(depth, problem.horizon),
             episodes,

@@ -1,7 +1,7 @@
 r"""SQIRL: play at random after the stages that are decided, regress a few steps of fitted values, and decide one more.
 
-At each stage :math:`h` in turn, m episodes follow the policy decided so far and choose uniformly from h on. With
-:math:`l = \min(h + k, H) - 1`,
+At each stage :math:`h` in turn, m episodes follow the policy decided so far and choose at random from h on, uniformly
+or by an exploration policy. With :math:`l = \min(h + k, H) - 1`,
 
 .. math::
 
@@ -21,7 +21,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rltheory.algorithms.sampling import CumulativeLaws, cumulative_laws, draw
+from rltheory.algorithms.sampling import CumulativeLaws, cumulative_choices, cumulative_laws, draw, random_choice
 from rltheory.arrays import Matrix, Vector, count, float_array, positive
 from rltheory.jit import kernel
 from rltheory.problems import FiniteHorizonMDP
@@ -57,13 +57,14 @@ def _collect(
     rewards: Vector,
     stride: int,
     starts: Vector,
+    exploration: Matrix,
     made: Indices,
     stage: int,
     batch: Batch,
     rng: np.random.Generator,
 ) -> None:
-    """Play episodes that follow the policy before a stage and choose uniformly from there on."""
-    first_choice, first_entry, successors, cumulative = laws
+    """Play episodes that follow the policy before a stage and choose at random from there on."""
+    first_choice, first_entry, successors, _, cumulative = laws
     choices, returns = batch
     horizon, last = made.shape[0], stage + choices.shape[1] - 1
     for episode in range(returns.size):
@@ -73,8 +74,7 @@ def _collect(
             if h < stage:
                 choice = made[h, state]
             else:
-                first = first_choice[state]
-                choice = first + int(rng.random() * (first_choice[state + 1] - first))
+                choice = random_choice(first_choice, exploration, h, state, rng)
                 if h <= last:
                     choices[episode, h - stage] = choice
             row = h * stride + choice
@@ -150,6 +150,7 @@ def sqirl(
     regression: Regression | None = None,
     highest_return: float = np.inf,
     fresh: bool = False,
+    policy: ArrayLike | None = None,
 ) -> Trace:
     r"""Run SQIRL (shallow Q-iteration via reinforcement learning).
 
@@ -170,6 +171,8 @@ def sqirl(
         Largest possible return, > 0; larger targets are cut.
     fresh
         Whether each regression has episodes of its own.
+    policy : array_like, shape (C,) or (H, C), optional
+        Exploration policy, whose probabilities sum to 1 within 1e-6 in each state; uniform by default.
 
     Returns
     -------
@@ -180,7 +183,8 @@ def sqirl(
     Raises
     ------
     ValueError, TypeError
-        If a number is out of its range, or a regression does not return C finite values. The message names the stage.
+        If a number is out of its range, `policy` is no policy, or a regression does not return C finite values. The
+        message names the stage.
 
     References
     ----------
@@ -201,7 +205,7 @@ def sqirl(
     fit = cell_means(problem.choices) if regression is None else regression
     laws = cumulative_laws(problem.stages if problem.stride else problem.stages[:1])
     arrays, mdp = problem.arrays, problem.stages[0]
-    starts = np.cumsum(problem.initial)
+    starts, exploration = np.cumsum(problem.initial), cumulative_choices(problem, policy)
     made = np.empty((problem.horizon, problem.states), np.int64)
     depth = min(depth, problem.horizon)
     estimates = np.zeros((problem.horizon, depth, problem.choices))
@@ -210,7 +214,7 @@ def sqirl(
 
     def collect(stage: int, levels: int) -> Batch:
         batch = Batch(np.empty((episodes, levels), np.int64), np.empty(episodes))
-        _collect(laws, arrays.rewards, problem.stride, starts, made, stage, batch, rng)
+        _collect(laws, arrays.rewards, problem.stride, starts, exploration, made, stage, batch, rng)
         return batch
 
     def fitted(choices: Indices, targets: Vector, stage: int) -> Vector:

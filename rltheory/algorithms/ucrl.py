@@ -27,7 +27,16 @@ from rltheory.problems.mdp import MDP
 from rltheory.solvers.optimism import OptimisticPlan, Plausible, extended_value_iteration
 from rltheory.trace import Trace
 
-__all__ = ["confidence", "kl_ucrl", "rewards_in_unit_interval", "scal", "ucrl2", "ucrl2b"]
+__all__ = [
+    "bernstein_radii",
+    "confidence",
+    "kl_ucrl",
+    "plausible_rewards",
+    "rewards_in_unit_interval",
+    "scal",
+    "ucrl2",
+    "ucrl2b",
+]
 
 Radii = Callable[[Walk, Array], Array]
 
@@ -56,7 +65,7 @@ def most_actions(mdp: MDP) -> int:
     return int(np.diff(mdp.first_choice).max())
 
 
-def _plausible_rewards(walk: Walk, delta: float, bonus: float, known: bool) -> Vector:
+def plausible_rewards(walk: Walk, delta: float, bonus: float, known: bool) -> Vector:
     """Largest plausible rewards: they are the same whenever a choice is made, but the learner does not know that."""
     if known:
         return walk.mdp.rewards
@@ -83,7 +92,7 @@ def _run(
     plan: OptimisticPlan | None = None
     while walk.time < horizon:
         laws = walk.empirical_laws()
-        rewards = _plausible_rewards(walk, delta, bonus, known_rewards)
+        rewards = plausible_rewards(walk, delta, bonus, known_rewards)
         sets = Plausible(mdp.first_choice, rewards, laws, bonus * radii(walk, laws), form)
         precision = 1 / math.sqrt(max(walk.time, 1))
         plan = extended_value_iteration(
@@ -182,7 +191,9 @@ def kl_ucrl(
     return _run("KL-UCRL", mdp, horizon, delta, rng, bonus, known_rewards, "kl", radii)
 
 
-def _bernstein(mdp: MDP, delta: float) -> Radii:
+def bernstein_radii(mdp: MDP, delta: float) -> Radii:
+    """Radii of the boxes of UCRL2B."""
+
     def radii(walk: Walk, laws: Array) -> Array:
         visits = np.maximum(walk.visits, 1)[:, None]
         log = np.log(6 * mdp.choices * visits / delta)
@@ -213,7 +224,9 @@ def ucrl2b(
     >>> bool(trace.last("gain") > 0.4468)
     True
     """
-    return _run("UCRL2B", mdp, horizon, delta, rng, bonus, known_rewards, "box", _bernstein(mdp, confidence(delta)))
+    return _run(
+        "UCRL2B", mdp, horizon, delta, rng, bonus, known_rewards, "box", bernstein_radii(mdp, confidence(delta))
+    )
 
 
 def scal(
@@ -244,5 +257,5 @@ def scal(
     >>> bool(trace.last("gain") > 0.4468)
     True
     """
-    span, sets = positive(span, "span"), _bernstein(mdp, confidence(delta))
+    span, sets = positive(span, "span"), bernstein_radii(mdp, confidence(delta))
     return _run("SCAL", mdp, horizon, delta, rng, bonus, known_rewards, "box", sets, span)

@@ -141,10 +141,6 @@ class Walk:
         self.entries = np.zeros(self._laws.successors.size, np.int64)  # how often each possible step was seen
         self.visits = np.zeros(mdp.choices, np.int64)
         self._choice_of_entry = np.repeat(np.arange(mdp.choices), np.diff(self._laws.first_entry))
-        probabilities = np.diff(self._laws.cumulative, prepend=0.0)
-        first = self._laws.first_entry[:-1]
-        probabilities[first] = self._laws.cumulative[first]
-        self._probabilities = probabilities
         points = self.times.size
         self._sums = np.zeros(3)  # of Bellman errors, of noise, of changes of values
         self._record = {
@@ -158,7 +154,7 @@ class Walk:
             "drift": np.zeros(points),
         }
         self._labels: dict[str, tuple[str, ...]] = {"visits": ("choice",)}
-        self._promised = 0.0
+        self.promised = 0.0  # sum of the gains that plans promised
         self._next = 1
 
     @property
@@ -187,8 +183,7 @@ class Walk:
 
     def expected(self, values: Vector) -> Vector:
         """Expected values of the next state, shape (C,)."""
-        terms = self._probabilities * values[self._laws.successors]
-        means: Vector = np.add.reduceat(terms, self._laws.first_entry[:-1])
+        means: Vector = self.mdp.transition_matrix @ values
         return means
 
     def follow(self, plan: Plan, *, longest: int | None = None, watch: Watch | None = None) -> None:
@@ -229,7 +224,7 @@ class Walk:
                 made @ expected - moves @ values[self._laws.successors],
                 values[self.state] - values[before],
             )
-            self._promised += steps * plan.gain
+            self.promised += steps * plan.gain
             if self.time == self.times[self._next]:
                 self._write(plan)
                 self._note(self._next, watch)
@@ -239,7 +234,7 @@ class Walk:
         record, place = self._record, self._next
         record["visits"][place] = self.visits
         record["state"][place], record["gain"][place] = self.state, plan.gain
-        record["epochs"][place], record["promised"][place] = self.epochs, self._promised
+        record["epochs"][place], record["promised"][place] = self.epochs, self.promised
         record["errors"][place], record["noise"][place], record["drift"][place] = self._sums
 
     def _note(self, place: int, watch: Watch) -> None:

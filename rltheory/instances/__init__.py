@@ -19,6 +19,12 @@ from rltheory.instances.effective_horizon import (
     random_deterministic,
     random_episodes,
 )
+from rltheory.instances.locks import diabolical_lock
+from rltheory.instances.losses import (
+    bernoulli_losses,
+    drifting_losses,
+    overtaking_losses,
+)
 from rltheory.instances.mdps import (
     MOVES,
     chain,
@@ -70,6 +76,7 @@ __all__ = [
     "additive",
     "alternating_depths",
     "bandit",
+    "bernoulli_losses",
     "block_game",
     "bradley_terry",
     "chain",
@@ -78,6 +85,8 @@ __all__ = [
     "condorcet",
     "cycle",
     "dead_end_or_options",
+    "diabolical_lock",
+    "drifting_losses",
     "efron_dice",
     "forgetful_mixture",
     "fork",
@@ -93,6 +102,7 @@ __all__ = [
     "nash_md_population",
     "opposed_bandit",
     "outcome_tree",
+    "overtaking_losses",
     "planted_reference",
     "planted_winner",
     "prompt_tree",

@@ -1,20 +1,24 @@
 """How likely GORP is to fail, exactly: laws of returns on the integers, and of the largest of their sums."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from rltheory.arrays import Vector, count, first_index
+from rltheory.problems.bridge import EXPLORATION_TOLERANCE
 from rltheory.problems.certainty import plans, sure_start, sure_successors
 from rltheory.problems.finite_horizon import FiniteHorizonMDP
+from rltheory.problems.policies import checked_policy
 from rltheory.solvers.finite_horizon import backward_induction
 
 __all__ = ["gorp_failure_probability"]
 
 
-def gorp_failure_probability(problem: FiniteHorizonMDP, *, depth: int, episodes: int) -> float:
+def gorp_failure_probability(
+    problem: FiniteHorizonMDP, *, depth: int, episodes: int, policy: ArrayLike | None = None
+) -> float:
     r"""Probability that GORP does not return an optimal plan, good to about nine digits.
 
     The law of a mean of m returns is a convolution of m laws. The first choice of the first sequence of largest mean is
@@ -29,12 +33,15 @@ def gorp_failure_probability(problem: FiniteHorizonMDP, *, depth: int, episodes:
         Steps k >= 1 to look ahead.
     episodes
         Episodes m >= 1 for each sequence of choices.
+    policy : array_like, shape (C,) or (H, C), optional
+        Exploration policy, whose probabilities sum to 1 within 1e-6 in each state, and are divided by their sums;
+        uniform by default.
 
     Raises
     ------
     ValueError, TypeError
-        If a number is out of its range, the process leaves something to chance, or a reward is no integer. The message
-        names the stage and the choice.
+        If a number is out of its range, the process leaves something to chance, a reward is no integer, or `policy` is
+        no policy. The message names the stage and the choice.
 
     References
     ----------
@@ -55,14 +62,14 @@ def gorp_failure_probability(problem: FiniteHorizonMDP, *, depth: int, episodes:
     >>> round(gorp_failure_probability(problem, depth=1, episodes=2), 12)
     0.25
     """
-    race = _Race(problem, count(depth, "depth", at_least=1))
+    race = _Race(problem, count(depth, "depth", at_least=1), policy)
     return float(race.fails(count(episodes, "episodes", at_least=1)))
 
 
 class _Race:
     """Sequences of choices that compete by the sums of their returns."""
 
-    def __init__(self, problem: FiniteHorizonMDP, depth: int) -> None:
+    def __init__(self, problem: FiniteHorizonMDP, depth: int, policy: ArrayLike | None) -> None:
         self.problem, self.depth, self.horizon = problem, depth, problem.horizon
         self.start = sure_start(problem)
         self.successors = np.broadcast_to(sure_successors(problem), (problem.horizon, problem.choices))
@@ -74,9 +81,14 @@ class _Race:
             )
         # Less the smallest reward, all returns from a stage on are less by the same.
         self.earned = (rewards - rewards.min()).astype(np.int64)
+        first = problem.stages[0]
+        # Weights of uniform choices are integers, which leaves their ratios exact.
+        self.weights = np.ones((problem.horizon, problem.choices))
+        if policy is not None:
+            self.weights = checked_policy(first, policy, stages=problem.horizon, tolerance=EXPLORATION_TOLERANCE)
         self._laws: dict[tuple[int, int], Vector] = {}
         optimum = backward_induction(problem)
-        owner = problem.stages[0].state_of_choice
+        owner = first.state_of_choice
         self.is_optimal = optimum.action_values == optimum.values[:-1, owner]  # sums of integers are exact
 
     def law(self, stage: int, state: int) -> Vector:
@@ -85,11 +97,16 @@ class _Race:
             return np.ones(1)
         if (stage, state) not in self._laws:
             choices = slice(*self.problem.stages[0].first_choice[state : state + 2])
-            moves = Counter(zip(self.successors[stage, choices], self.earned[stage, choices], strict=True))
-            parts = [(_shifted(self.law(stage + 1, leaf), by), number) for (leaf, by), number in moves.items()]
+            moves: dict[tuple[int, int], float] = {}
+            for leaf, by, weight in zip(
+                self.successors[stage, choices], self.earned[stage, choices], self.weights[stage, choices], strict=True
+            ):
+                moves[leaf, by] = moves.get((leaf, by), 0.0) + weight
+            total = sum(moves.values())
+            parts = [(_shifted(self.law(stage + 1, leaf), by), weight) for (leaf, by), weight in moves.items()]
             law = np.zeros(max(part.size for part, _ in parts))
-            for part, number in parts:
-                law[: part.size] += number / moves.total() * part
+            for part, weight in parts:
+                law[: part.size] += weight / total * part
             self._laws[stage, state] = law
         return self._laws[stage, state]
 

@@ -1,4 +1,4 @@
-"""Effective horizons: gaps and horizons by the number of steps looked ahead, and how many timesteps methods need."""
+"""Effective horizons: gaps and horizons by the steps looked ahead; how many timesteps and episodes methods need."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rltheory.plots.style import COLOURS, MEASURED, MUTED, STATED, new_axes, tidy
+from rltheory.plots.style import COLOURS, DASHES, MEASURED, MUTED, STATED, new_axes, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["effective_horizons", "gaps_by_k", "sample_complexities"]
+__all__ = ["effective_horizons", "gaps_by_k", "returns_by_episodes", "sample_complexities", "success_by_episodes"]
 
 
 def gaps_by_k(
@@ -124,4 +124,84 @@ def sample_complexities(log10_timesteps: Mapping[str, float], *, ax: "Axes | Non
     ax.margins(x=0.1)
     tidy(ax)
     ax.grid(visible=False, axis="y")
+    return ax
+
+
+def success_by_episodes(
+    bounds: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    *,
+    runs: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
+    certified: Mapping[str, int] | None = None,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Draw probabilities of success against the number of episodes, on a logarithmic axis.
+
+    Parameters
+    ----------
+    bounds
+        For each name numbers of episodes, and lower bounds on the probability, both of shape (M,): lines.
+    runs
+        For some of the names numbers of episodes, and shares of runs that succeeded: dots.
+    certified
+        For some of the names the number of episodes that is certified to succeed half of the time: a vertical line.
+    ax
+        Where to draw; a new figure by default.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> bounds = {"k = 1": ([1, 10, 100], [0, 0.4, 0.9])}
+    >>> ax = success_by_episodes(bounds, certified={"k = 1": 20}, ax=Figure().subplots())
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['k = 1, at least', '20 episodes, certified']
+    """
+    ax = ax or new_axes(height=3.6)
+    for position, (name, (episodes, least)) in enumerate(bounds.items()):
+        colour = COLOURS[position % len(COLOURS)]
+        ax.plot(episodes, least, "-", color=colour, label=f"{name}, at least")
+        if runs and name in runs:
+            ax.plot(*runs[name], "o", color=colour, ms=5, label=f"{name}, runs")
+        if certified and name in certified:
+            label = f"{certified[name]:.4g} episodes, certified"
+            ax.axvline(certified[name], color=colour, linestyle=DASHES[1], linewidth=1, label=label)
+    ax.axhline(0.5, color=MUTED, linestyle=DASHES[2], linewidth=1)
+    ax.set_xscale("log")
+    ax.set_ylim(-0.03, 1.03)
+    ax.set_xlabel("m, episodes for each sequence")
+    ax.set_ylabel("probability of success")
+    ax.legend(frameon=False, fontsize=9)
+    tidy(ax)
+    return ax
+
+
+def returns_by_episodes(
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike]], *, optimum: float, ax: "Axes | None" = None
+) -> "Axes":
+    """Draw mean returns against the number of episodes, on a logarithmic axis, below the optimal return.
+
+    Parameters
+    ----------
+    curves
+        For each name numbers of episodes, and mean returns, both of shape (M,).
+    optimum
+        The optimal return.
+    ax
+        Where to draw; a new figure by default.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> curves = {"k = 1": ([10, 100], [0.3, 0.9])}
+    >>> len(returns_by_episodes(curves, optimum=1.0, ax=Figure().subplots()).lines)
+    2
+    """
+    ax = ax or new_axes(height=3.6)
+    for position, (name, (episodes, returns)) in enumerate(curves.items()):
+        ax.plot(episodes, returns, "o-", color=COLOURS[position % len(COLOURS)], ms=7 - 2 * position, label=name)
+    ax.axhline(optimum, color=MUTED, linestyle=DASHES[2], linewidth=1, label="optimum")
+    ax.set_xscale("log")
+    ax.set_xlabel("m, episodes for each stage")
+    ax.set_ylabel("mean return")
+    ax.legend(frameon=False, fontsize=9)
+    tidy(ax)
     return ax

@@ -1,5 +1,8 @@
 """Problems: immutable, validated values, and their loaders."""
 
+from rltheory.problems.bandit import (
+    Bandit,
+)
 from rltheory.problems.bridge import (
     read_bridge,
     read_exploration_policy,
@@ -32,6 +35,9 @@ from rltheory.problems.linear_mdp import (
 from rltheory.problems.logit_mdp import (
     LogitMDP,
 )
+from rltheory.problems.losses import (
+    LossTable,
+)
 from rltheory.problems.mdp import (
     MDP,
     SparseMDP,
@@ -60,6 +66,7 @@ from rltheory.problems.reward_mixture import (
 )
 from rltheory.problems.sticky import (
     sticky,
+    sticky_policy,
     sticky_states,
 )
 from rltheory.problems.trajectory_game import (
@@ -68,6 +75,7 @@ from rltheory.problems.trajectory_game import (
 
 __all__ = [
     "MDP",
+    "Bandit",
     "ConstrainedMDP",
     "ContextualGame",
     "DeterministicMDP",
@@ -79,6 +87,7 @@ __all__ = [
     "LinearMDP",
     "LinearMixtureMDP",
     "LogitMDP",
+    "LossTable",
     "PreferenceGame",
     "RewardMixture",
     "SoftmaxPolicies",
@@ -94,6 +103,7 @@ __all__ = [
     "read_npz",
     "read_prism",
     "sticky",
+    "sticky_policy",
     "sticky_states",
     "to_gymnasium",
     "uniform_policy",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -135,6 +135,30 @@ class LinearMDP(_LinearStructure):
     def from_data(data: Mapping[str, Any]) -> "LinearMDP":
         """Build the process that :meth:`to_data` described."""
         return LinearMDP(**data)
+
+    @classmethod
+    def from_tabular(cls, mdp: TabularMDP) -> Self:
+        """Take the indicators of the choices for features.
+
+        Raises
+        ------
+        ValueError
+            If states have different numbers of choices, or the norm of the rewards exceeds that of C ones.
+
+        Examples
+        --------
+        >>> from rltheory.instances import river_swim
+        >>> LinearMDP.from_tabular(river_swim(3))
+        <LinearMDP RiverSwim, 3 states: dimension 6, 3 states, 6 choices>
+        """
+        sizes = np.diff(mdp.first_choice)
+        if np.ptp(sizes):
+            state = int(np.argmax(sizes != sizes[0]))
+            raise ValueError(
+                f"state {state} has {sizes[state]} choices and state 0 has {sizes[0]}; all must have as many"
+            )
+        features = np.eye(mdp.choices).reshape(mdp.states, -1, mdp.choices)
+        return cls(features, mdp.transition_matrix, mdp.rewards, initial=mdp.initial, title=mdp.title)
 
 
 class LinearMixtureMDP(_LinearStructure):

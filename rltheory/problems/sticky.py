@@ -8,15 +8,18 @@ episode may start have no action before them.
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from rltheory.arrays import fraction
+from rltheory.arrays import Array, fraction
+from rltheory.problems.bridge import EXPLORATION_TOLERANCE
 from rltheory.problems.finite_horizon import FiniteHorizonMDP
 from rltheory.problems.mdp import MDP, Indices, SparseMDP
+from rltheory.problems.policies import checked_policy
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-__all__ = ["sticky", "sticky_states"]
+__all__ = ["sticky", "sticky_policy", "sticky_states"]
 
 NOTHING = -1
 
@@ -93,18 +96,56 @@ def sticky(problem: FiniteHorizonMDP, probability: float) -> FiniteHorizonMDP:
     return FiniteHorizonMDP([transformed[mdp] for mdp in problem.stages], title=title)
 
 
+def sticky_policy(problem: FiniteHorizonMDP, policy: ArrayLike) -> Array:
+    """Policy of the sticky process that chooses like one of the plain process, whatever was executed before.
+
+    Parameters
+    ----------
+    problem
+        The plain process.
+    policy : array_like, shape (C,) or (H, C)
+        Probabilities of its choices, which sum to 1 within 1e-6 in each state.
+
+    Returns
+    -------
+    array, shape (H, number of choices of the sticky process)
+
+    Raises
+    ------
+    ValueError
+        If `policy` is no policy of the plain process.
+
+    Examples
+    --------
+    >>> from rltheory.problems import DeterministicMDP
+    >>> loop = DeterministicMDP([[1, 0], [0, 1]], [[0, 1], [5, 0]], initial=[1, 0])
+    >>> sticky_policy(FiniteHorizonMDP.stationary(loop, 1), [0.9, 0.1, 0.5, 0.5])
+    array([[0.9, 0.1, 0.9, 0.1, 0.9, 0.1, 0.5, 0.5, 0.5, 0.5]])
+    """
+    first = problem.stages[0]
+    chances = checked_policy(first, policy, stages=problem.horizon, tolerance=EXPLORATION_TOLERANCE)
+    _, _, _, chosen = _chosen(first, sticky_states(problem))
+    return np.ascontiguousarray(chances[:, chosen])
+
+
+def _chosen(mdp: MDP, pairs: Indices) -> tuple[Indices, Indices, Indices, Indices]:
+    """First choices of the states of the sticky process; state, action, and choice in the plain process, of choices."""
+    state = pairs[:, 0]
+    choices = np.diff(mdp.first_choice)[state]
+    first_choice = np.append(0, np.cumsum(choices))
+    owner = np.repeat(np.arange(state.size), choices)
+    action = np.arange(first_choice[-1]) - first_choice[owner]
+    return first_choice, owner, action, mdp.first_choice[state[owner]] + action
+
+
 def _sticky(mdp: MDP, p: float, pairs: Indices, problem: FiniteHorizonMDP) -> SparseMDP:
     from scipy.sparse import coo_array, csr_array
 
     state, before = pairs.T
     sizes = np.diff(mdp.first_choice)
-    choices = sizes[state]
-    first_choice = np.append(0, np.cumsum(choices))
-    owner = np.repeat(np.arange(state.size), choices)
-    action = np.arange(first_choice[-1]) - first_choice[owner]
-    chosen = mdp.first_choice[state[owner]] + action
+    first_choice, owner, action, chosen = _chosen(mdp, pairs)
     repeated = mdp.first_choice[state[owner]] + before[owner]
-    both = (before[owner] != NOTHING) & (before[owner] < choices[owner]) & (before[owner] != action)
+    both = (before[owner] != NOTHING) & (before[owner] < sizes[state[owner]]) & (before[owner] != action)
     rows = np.concatenate([np.arange(owner.size), np.flatnonzero(both)])
     executed = csr_array(
         (

@@ -44,9 +44,11 @@ from rltheory.solvers.discounted import (
 )
 from rltheory.solvers.effective_horizon import (
     Closure,
+    ClosureGaps,
     ReferenceValues,
     SimpleEffectiveHorizon,
     StochasticEffectiveHorizon,
+    closure_gaps,
     effective_planning_window,
     greedy_returns,
     k_gaps,
@@ -70,8 +72,10 @@ from rltheory.solvers.end_components import (
 )
 from rltheory.solvers.exploration import (
     MinimumOccupancies,
+    covering_episodes,
     minimum_occupancies,
     reachable_states,
+    visit_probabilities,
 )
 from rltheory.solvers.finite_horizon import (
     FiniteHorizonEvaluation,
@@ -82,6 +86,16 @@ from rltheory.solvers.finite_horizon import (
     finite_horizon_occupancy,
     finite_horizon_values,
     soft_backward_induction,
+)
+from rltheory.solvers.gorp_analysis import (
+    GorpAnalysis,
+    analyze_gorp,
+    gorp_json,
+)
+from rltheory.solvers.gorp_bounds import (
+    GorpBound,
+    gorp_bounds,
+    gorp_failure_bounds,
 )
 from rltheory.solvers.linear_residuals import (
     LinearPlan,
@@ -122,6 +136,7 @@ from rltheory.solvers.optimism import (
     extended_value_iteration,
     largest_mean,
     optimistic_gain_by_bisection,
+    tightest_differences,
 )
 from rltheory.solvers.parametric import (
     EvaluatedPolicies,
@@ -140,6 +155,10 @@ from rltheory.solvers.residuals import (
     JointPlan,
     ResidualSet,
     largest_joint_gain,
+)
+from rltheory.solvers.return_distributions import (
+    ReturnDistributions,
+    return_distributions,
 )
 from rltheory.solvers.social_choice import (
     borda_scores,
@@ -181,6 +200,7 @@ __all__ = [
     "ApproximateMinimaxWinner",
     "AverageOptimum",
     "Closure",
+    "ClosureGaps",
     "DeviationMatrix",
     "Diameter",
     "DiscountedEvaluation",
@@ -197,6 +217,8 @@ __all__ = [
     "GainAndBias",
     "GapGradients",
     "GoalValues",
+    "GorpAnalysis",
+    "GorpBound",
     "HemicontinuityRadius",
     "HittingTimes",
     "HorizonAnalysis",
@@ -221,6 +243,7 @@ __all__ = [
     "RegularizedEquilibrium",
     "RelativeValues",
     "ResidualSet",
+    "ReturnDistributions",
     "SimpleEffectiveHorizon",
     "SoftFiniteHorizonOptimum",
     "SoftRelativeValues",
@@ -232,6 +255,7 @@ __all__ = [
     "WeightSet",
     "WeightSweep",
     "ZeroTemperatureLimit",
+    "analyze_gorp",
     "analyze_horizon",
     "analyze_sticky",
     "approximate_minimax_winner",
@@ -240,8 +264,10 @@ __all__ = [
     "average_policy_iteration",
     "backward_induction",
     "borda_scores",
+    "closure_gaps",
     "condorcet_winner",
     "copeland_scores",
+    "covering_episodes",
     "deviation_matrix",
     "diameter",
     "discounted_occupancy",
@@ -257,6 +283,9 @@ __all__ = [
     "gain_and_bias",
     "gap_gradients",
     "gauss_seidel",
+    "gorp_bounds",
+    "gorp_failure_bounds",
+    "gorp_json",
     "greedy_returns",
     "hemicontinuity_radius",
     "hitting_times",
@@ -286,6 +315,7 @@ __all__ = [
     "reference_values",
     "regularized_equilibrium",
     "relative_value_iteration",
+    "return_distributions",
     "reward_until",
     "simple_effective_horizon",
     "smith_set",
@@ -299,7 +329,9 @@ __all__ = [
     "stability_radius",
     "stationary_laws",
     "stochastic_effective_horizon",
+    "tightest_differences",
     "value_iteration",
+    "visit_probabilities",
     "weight_sweep",
     "zero_temperature_limit",
 ]

@@ -354,15 +354,18 @@ class SoftBellmanOperator(BellmanOperator):
         """Operator of the policy of the last backup, whose penalty is part of the rewards."""
         from scipy.sparse import csr_array
 
-        shares = csr_array((np.exp(self.log_policy), np.arange(self.log_policy.size), self.arrays.first_choice))
+        # Logarithms of size Q / temperature are rounded by so much that their exponentials do not sum to 1.
+        policy, first_choice = np.exp(self.log_policy), self.arrays.first_choice
+        policy /= np.repeat(np.add.reduceat(policy, first_choice[:-1]), np.diff(first_choice))
+        shares = csr_array((policy, np.arange(policy.size), first_choice))
         rewards = shares @ (self.arrays.rewards - self.temperature * (self.log_policy - self.log_reference))
-        laws, first_choice = shares @ self._transition_matrix, np.arange(rewards.size + 1)
+        laws, one_each = shares @ self._transition_matrix, np.arange(rewards.size + 1)
         arrays: ProcessArrays
         if isinstance(laws, np.ndarray):
-            arrays = DenseArrays(first_choice, rewards, laws)
+            arrays = DenseArrays(one_each, rewards, laws)
         else:
             pointers, columns = laws.indptr.astype(np.uint64), laws.indices.astype(np.uint32)
-            arrays = SparseArrays(first_choice, rewards, pointers, columns, laws.data)
+            arrays = SparseArrays(one_each, rewards, pointers, columns, laws.data)
         return BellmanOperator(
             arrays, self.discount, sum_deviation=self.sum_deviation, terms=self.terms, workers=self.workers
         )

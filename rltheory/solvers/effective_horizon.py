@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 from rltheory.arrays import Matrix, Vector, count, frozen, not_negative, positive
 from rltheory.problems.bridge import EXPLORATION_TOLERANCE
 from rltheory.problems.finite_horizon import FiniteHorizonMDP
+from rltheory.problems.mdp import Marks
 from rltheory.problems.policies import checked_policy
 from rltheory.solvers.effective_horizon_kernels import (
     Closure,
@@ -35,9 +36,11 @@ from rltheory.solvers.finite_horizon import longest_law
 
 __all__ = [
     "Closure",
+    "ClosureGaps",
     "ReferenceValues",
     "SimpleEffectiveHorizon",
     "StochasticEffectiveHorizon",
+    "closure_gaps",
     "effective_planning_window",
     "greedy_returns",
     "k_gaps",
@@ -57,6 +60,27 @@ class ReferenceValues:
     random: Matrix
     optimal: Matrix
     worst: Matrix
+
+
+@dataclass(frozen=True)
+class ClosureGaps:
+    """The states of a closure and their k-gaps, found stage by stage up to the first gap of 0.
+
+    Parameters
+    ----------
+    visited : array of bool, shape (T, S)
+        Which states it holds.
+    gaps : array, shape (T, S)
+        In units of reward; infinite where all choices are optimal, and outside of the closure.
+    """
+
+    visited: Marks
+    gaps: Matrix
+
+    @property
+    def smallest(self) -> float:
+        """Least gap; 0 if k is not solvable in the closure."""
+        return float(self.gaps.min())
 
 
 @dataclass(frozen=True)
@@ -169,10 +193,12 @@ def reference_values(problem: FiniteHorizonMDP, policy: ArrayLike | None = None)
 class _Walks:
     """Walks over the closures of k = 1, 2, ..., in which the values that choices are judged by go one step further."""
 
-    def __init__(self, problem: FiniteHorizonMDP, optimal: Matrix, values: Matrix, tolerance: float) -> None:
+    def __init__(
+        self, problem: FiniteHorizonMDP, optimal: Matrix, values: Matrix, tolerance: float, tie: float = 0.0
+    ) -> None:
         self.arrays, self.stride = problem.arrays, problem.stride
         self.optimal, self.values = optimal, values.copy()
-        self.tolerance = not_negative(tolerance, "tolerance")
+        self.tolerance, self.tie = not_negative(tolerance, "tolerance"), not_negative(tie, "tie")
         self.starts = problem.initial > 0
         self.visited = np.zeros((problem.horizon + 1, problem.states), dtype=bool)
         self.gaps = np.empty((problem.horizon, problem.states))
@@ -187,6 +213,7 @@ class _Walks:
             self.stride,
             closure.value,
             self.tolerance,
+            self.tie,
             self.values,
             self.optimal,
             self.of_choices,
@@ -309,6 +336,62 @@ def k_gaps(
     for _ in range(problem.horizon):
         yield walks.smallest_gap(closure)
         walks.advance()
+
+
+def closure_gaps(
+    problem: FiniteHorizonMDP,
+    values: ReferenceValues,
+    closure: Closure,
+    *,
+    k: int,
+    tolerance: float = OPTIMALITY_TOLERANCE,
+    tie: float = 0.0,
+) -> ClosureGaps:
+    r"""States of a closure, and the k-gap of each.
+
+    Parameters
+    ----------
+    problem
+        The process.
+    values
+        Its :func:`reference_values`.
+    closure
+        Which states count.
+    k
+        Steps >= 1 to look ahead.
+    tolerance
+        How far below the best a choice may be to be optimal, >= 0, in units of reward.
+    tie
+        Largest difference of :math:`Q^k` that counts as none, >= 0, in units of reward.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a number is out of its range.
+
+    References
+    ----------
+    :cite:`laidlaw2023`, :cite:`laidlaw2024`
+
+    Examples
+    --------
+    >>> from rltheory.problems import DeterministicMDP
+    >>> corridor = DeterministicMDP([[1, 0], [2, 0], [2, 2]], [[0, 0], [1, 0], [0, 0]], initial=[1, 0, 0])
+    >>> problem = FiniteHorizonMDP.stationary(corridor, 3)
+    >>> found = closure_gaps(problem, reference_values(problem), Closure.SAFE, k=2)
+    >>> found.gaps
+    array([[inf, inf, inf],
+           [ 1.,  1., inf],
+           [inf,  1., inf]])
+    >>> found.visited.sum(axis=1), found.smallest
+    (array([1, 2, 2]), 1.0)
+    """
+    walks = _Walks(problem, values.optimal, values.random, tolerance, tie)
+    for _ in range(count(k, "k", at_least=1) - 1):
+        walks.advance()
+    walks.gaps.fill(math.inf)
+    walks.smallest_gap(closure)
+    return ClosureGaps(frozen(walks.visited[:-1]), frozen(walks.gaps))
 
 
 def simple_effective_horizon(

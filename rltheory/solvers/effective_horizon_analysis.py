@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 
 from rltheory.arrays import Vector
 from rltheory.problems.finite_horizon import FiniteHorizonMDP
-from rltheory.problems.sticky import sticky, sticky_states
+from rltheory.problems.sticky import sticky, sticky_policy, sticky_states
+from rltheory.progress import sign_of_life
 from rltheory.solvers.effective_horizon import (
     Closure,
     SimpleEffectiveHorizon,
@@ -24,9 +25,18 @@ from rltheory.solvers.effective_horizon import (
     simple_effective_horizon,
     stochastic_effective_horizon,
 )
-from rltheory.solvers.exploration import MinimumOccupancies, minimum_occupancies, reachable_states
+from rltheory.solvers.exploration import (
+    MinimumOccupancies,
+    covering_episodes,
+    minimum_occupancies,
+    reachable_states,
+    visit_probabilities,
+)
 
 __all__ = ["HorizonAnalysis", "StickyAnalysis", "analyze_horizon", "analyze_sticky"]
+
+# Visits of more numbers than this are not computed, which would take minutes.
+MOST_VISITS = 5e9
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,9 @@ class HorizonAnalysis:
         Effective horizon by the authors' formula.
     occupancies
         Least occupancies under the exploration policy.
+    covering_episodes
+        Episodes of the exploration policy that make all choices it can make with probability 1/2 at least, by the union
+        bound; None in large processes.
     """
 
     title: str
@@ -60,14 +73,16 @@ class HorizonAnalysis:
     planning_window: int
     simple: SimpleEffectiveHorizon
     occupancies: MinimumOccupancies
+    covering_episodes: int | None
 
     @property
-    def covering_length(self) -> float:
+    def covering_length(self) -> int:
         r"""Episodes of the exploration policy that visit all state-action pairs with probability 1/2 at least.
 
-        The bound is :math:`\log(2 S A) / p`, with p the least of the largest occupancies of pairs.
+        The bound is :math:`\lceil \log(2 S A) / p \rceil`, with p the least of the largest occupancies of pairs.
+        `covering_episodes` is sharper: it takes each pair's own probability to be met.
         """
-        return math.log(2 * self.states * self.actions) / self.occupancies.state_action
+        return math.ceil(math.log(2 * self.states * self.actions) / self.occupancies.state_action)
 
     @property
     def log10_timesteps(self) -> dict[str, float]:
@@ -79,9 +94,11 @@ class HorizonAnalysis:
         """
         stages, actions = self.stages, self.actions
         square, log_actions = 2 * math.log10(stages), math.log10(actions)
+        covering = {} if self.covering_episodes is None else {"covering, union bound": self.covering_episodes}
         return {
             "brute force": math.log10(stages * -(-(actions**stages) // 2)),
             "covering": math.log10(stages * self.covering_length),
+            **{name: math.log10(stages * episodes) for name, episodes in covering.items()},
             "optimism": math.log10(stages * (self.states * actions + 1)),
             "planning window": square + self.planning_window * log_actions,
             "effective horizon": square + self.simple.horizon * log_actions,
@@ -124,7 +141,7 @@ class StickyAnalysis:
     states
         Number of pairs of a state and the last executed action that can be met; at the start that is the first action.
     optimal_return, random_return, worst_return
-        Returns of the best, the uniform and the worst policy.
+        Returns of the best, the exploration and the worst policy.
     min_k, planning_window
         Least k, and least planning window, that make optimal choices.
     greedy_returns : array, shape (5,)
@@ -189,11 +206,15 @@ def analyze_horizon(
     >>> found.min_k, found.planning_window, found.simple.horizon, found.occupancies.state_action
     (1, 2, 2.0, 0.25)
     """
-    values = reference_values(problem, policy)
-    with ThreadPoolExecutor(1) as other:
-        window = other.submit(effective_planning_window, problem, values)
-        occupancies = other.submit(minimum_occupancies, problem, policy, end=end)
-        least, simple = min_k(problem, values), simple_effective_horizon(problem, values)
+    with sign_of_life(f"effective horizon of {problem}"):
+        values = reference_values(problem, policy)
+        visits = None
+        if problem.horizon * problem.choices**2 <= MOST_VISITS:
+            visits = np.where(problem.stages[0].state_of_choice == end, 0.0, visit_probabilities(problem, policy))
+        with ThreadPoolExecutor(1) as other:
+            window = other.submit(effective_planning_window, problem, values)
+            occupancies = other.submit(minimum_occupancies, problem, policy, end=end)
+            least, simple = min_k(problem, values), simple_effective_horizon(problem, values)
     optimal, random, worst = (
         float(problem.initial @ table[0]) for table in (values.optimal, values.random, values.worst)
     )
@@ -209,10 +230,11 @@ def analyze_horizon(
         window.result(),
         simple,
         occupancies.result(),
+        None if visits is None else covering_episodes(visits),
     )
 
 
-def analyze_sticky(problem: FiniteHorizonMDP, probability: float) -> StickyAnalysis:
+def analyze_sticky(problem: FiniteHorizonMDP, probability: float, policy: ArrayLike | None = None) -> StickyAnalysis:
     """Analysis of a deterministic process with sticky actions, on two threads.
 
     Parameters
@@ -221,13 +243,16 @@ def analyze_sticky(problem: FiniteHorizonMDP, probability: float) -> StickyAnaly
         The process without them.
     probability
         That with which the last executed action is executed again, in [0, 1].
+    policy : array_like, shape (C,) or (T, C), optional
+        Exploration policy of the process without them, by which actions are chosen, if not executed; its probabilities
+        sum to 1 within 1e-6 in each state; uniform by default.
 
     Raises
     ------
     ArithmeticError
         If a value leaves the range of float64.
     ValueError, TypeError
-        If `probability` is no number in [0, 1].
+        If `probability` is no number in [0, 1], or `policy` is no policy.
 
     References
     ----------
@@ -241,23 +266,25 @@ def analyze_sticky(problem: FiniteHorizonMDP, probability: float) -> StickyAnaly
     >>> found.optimal_return, found.min_k, found.states
     (1.0, 1, 4)
     """
-    moved, pairs = sticky(problem, probability), sticky_states(problem)
-    plain, values = reference_values(problem), reference_values(moved)
-    # Rewards are those of executed actions: their total is that of an episode of the plain process.
-    highest, lowest = (float(problem.initial @ table[0]) for table in (plain.optimal, plain.worst))
-    met = pairs[reachable_states(moved).any(axis=0)]
-    optimal, random, worst = (
-        float(moved.initial @ table[0]) for table in (values.optimal, values.random, values.worst)
-    )
-    with ThreadPoolExecutor(2) as pool:
-        least, window = (pool.submit(find, moved, values) for find in (min_k, effective_planning_window))
-        horizons = {
-            closure: pool.submit(
-                stochastic_effective_horizon, moved, values, closure=closure, reward_range=highest - lowest or 1.0
-            )
-            for closure in Closure
-        }
-        greedy = pool.submit(greedy_returns, moved, values)
+    with sign_of_life(f"sticky actions in {problem}"):
+        moved, pairs = sticky(problem, probability), sticky_states(problem)
+        exploration = None if policy is None else sticky_policy(problem, policy)
+        plain, values = reference_values(problem), reference_values(moved, exploration)
+        # Rewards are those of executed actions: their total is that of an episode of the plain process.
+        highest, lowest = (float(problem.initial @ table[0]) for table in (plain.optimal, plain.worst))
+        met = pairs[reachable_states(moved).any(axis=0)]
+        optimal, random, worst = (
+            float(moved.initial @ table[0]) for table in (values.optimal, values.random, values.worst)
+        )
+        with ThreadPoolExecutor(2) as pool:
+            least, window = (pool.submit(find, moved, values) for find in (min_k, effective_planning_window))
+            horizons = {
+                closure: pool.submit(
+                    stochastic_effective_horizon, moved, values, closure=closure, reward_range=highest - lowest or 1.0
+                )
+                for closure in Closure
+            }
+            greedy = pool.submit(greedy_returns, moved, values)
     return StickyAnalysis(
         probability,
         np.unique(np.maximum(met, 0), axis=0).shape[0],

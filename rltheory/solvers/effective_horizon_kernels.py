@@ -72,6 +72,7 @@ def walk(
     stride: int,
     closure: int,
     tolerance: float,
+    tie: float,
     values: Matrix,
     optimal: Matrix,
     of_choices: Vector,
@@ -80,7 +81,8 @@ def walk(
 ) -> float:
     """Visit the closure of the states visited at first; write the gaps there and return the least, or 0 at the first 0.
 
-    `values` are those after the choice, the largest of the step before. `of_choices` is room for those of one state.
+    Values that differ by `tie` or less are equal. `values` are those after the choice, the largest of the step before.
+    `of_choices` is room for those of one state.
     """
     first_choice, rewards = arrays.first_choice, arrays.rewards
     smallest = np.inf
@@ -101,13 +103,14 @@ def walk(
                 if reward + expectation(arrays, offset + choice, next_optimal) < required:
                     below = max(below, value)
             gap = top - below
-            if not gap > 0:
+            if not gap > tie:
+                gaps[stage, state] = 0.0
                 return 0.0
             gaps[stage, state] = gap
             smallest = min(smallest, gap)
             for choice in range(first, last):
                 value = of_choices[choice - first]
-                if value == top or closure == REACHABLE or (closure == SAFE and value > below):
+                if value >= top - tie or closure == REACHABLE or (closure == SAFE and value > below + tie):
                     mark_successors(arrays, offset + choice, after)
     return smallest
 

@@ -20,9 +20,19 @@ certificate:
 * its Berry-Esseen method takes moments of returns before rewards are rescaled, and after close values were merged;
 * its comparisons of values take no account of rounding.
 
-Unless the published formula is asked for, the first cell begins below 0, moments are those of the rescaled rewards,
-merged values and rounding are allowed for, and a policy stored with 24 bits is divided by its sums. (The formula
-:math:`16\, v / \Delta^2 \log(2 T A^k)` of the *simple* effective horizon is another matter, and no bound either.)
+Unless the published formula is asked for, any action may be taken where no arm pays, moments are those of the rescaled
+rewards, a policy stored with 24 bits is divided by its sums, and what the computation may err by is allowed for:
+
+* a value errs by a quarter of `slack` at most, and methods move every comparison of two values by `slack`. Ranges that
+  are not 0 are widened by as much, so that they contain all returns;
+* where close values were merged, a return is displaced by D at most. With :math:`\delta` that and the error of a value,
+  a standard deviation :math:`\sigma` errs by :math:`x \sigma = \delta`, which moves a normal distribution function by x
+  at most, and the ratio of the third moment to :math:`\sigma^3` by a factor :math:`((1 + 2x) / (1 - x))^3 \le 1 + 28x`
+  at most, for :math:`x \le 1/4`; beyond, the bounds are trivial. Means of arms without variance err by 2 D;
+* probabilities are sums of a hundred products, and err by much less than 1e-6.
+
+(The formula :math:`16\, v / \Delta^2 \log(2 T A^k)` of the *simple* effective horizon is another matter, and no bound
+either.)
 """
 
 import math
@@ -34,20 +44,18 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from rltheory.arrays import UNIT_ROUNDOFF, Array, Matrix, Vector, count, frozen
+from rltheory.problems.certainty import sure_start
+from rltheory.problems.deterministic import DeterministicMDP
+from rltheory.problems.finite_horizon import FiniteHorizonMDP
 from rltheory.problems.mdp import Indices
-from rltheory.solvers.gorp_kernels import (
-    DONE,
-    NOT_OPTIMAL,
-    OPTIMALITY_TOLERANCE,
-    Arms,
-    Room,
-    failures_of_nodes,
-    node_arms,
-)
-from rltheory.solvers.return_distributions import checked_exploration, checked_tables, laws_backwards
+from rltheory.progress import sign_of_life
+from rltheory.solvers.effective_horizon import OPTIMALITY_TOLERANCE, reference_values
+from rltheory.solvers.exploration import reachable_states
+from rltheory.solvers.gorp_kernels import DONE, NOT_OPTIMAL, Arms, Room, failures_of_nodes, node_arms
+from rltheory.solvers.return_distributions import checked_exploration, laws_backwards, stationary_tables
 from rltheory.solvers.selection_bounds import CELL_ROWS, CELLS, LEVELS, berry_esseen_coefficient, window_width
 
 __all__ = ["GorpBound", "gorp_bounds", "gorp_failure_bounds"]
@@ -55,17 +63,20 @@ __all__ = ["GorpBound", "gorp_bounds", "gorp_failure_bounds"]
 # Methods that compare each arm with each are left out beyond these.
 MOST_ARMS = 100
 MOST_BINOMIAL = 1_000_000
-# Sums and special functions of bounds on probabilities err by less, all stages together.
+# Sums of a hundred cells and products of special functions, each good to some 1e-14, err by less in all stages
+# together: the failure of a stage is that of the next one, mixed, and its own.
 PROBABILITY_ROUNDING = 1e-6
+# The normal law and its quantiles err by less.
 BERRY_ESSEEN_ROUNDING = 1e-9
 MOST_EPISODES = 10**100
-# Logarithms of published bounds have 256 bits.
-DIGITS = Context(prec=77)
+MOST_SEQUENCES = 1_000_000
+# Logarithms of published bounds have 256 bits, which is 77 digits; some more, lest the last one errs.
+DIGITS = Context(prec=80)
 
 
 @dataclass(frozen=True)
 class GorpBound:
-    r"""A number of episodes for which GORP's choices are all optimal with probability 1/2 at least.
+    r"""A number of episodes for which GORP's choices are all optimal with probability 1/2 at least, if it is certified.
 
     Parameters
     ----------
@@ -75,12 +86,15 @@ class GorpBound:
         Numbers T of stages and A of actions.
     episodes : int or None
         Number m of episodes for each sequence; None if not even :math:`10^{100}` are known to suffice.
+    certified : bool
+        Whether this is proved; False for the published formula.
     """
 
     k: int
     stages: int
     actions: int
     episodes: int | None
+    certified: bool
 
     @property
     def sample_complexity(self) -> int | None:
@@ -97,6 +111,11 @@ class GorpBound:
         logarithm = DIGITS.divide(DIGITS.ln(Decimal(self.episodes)), DIGITS.ln(Decimal(self.actions)))
         return DIGITS.add(Decimal(self.k), logarithm)
 
+    @property
+    def log10_timesteps(self) -> float:
+        """Logarithm to base 10 of the sample complexity; infinite without a bound."""
+        return math.inf if self.sample_complexity is None else math.log10(self.sample_complexity)
+
 
 @dataclass(frozen=True)
 class _Process:
@@ -104,6 +123,7 @@ class _Process:
 
     successors: Indices
     rewards: Matrix
+    start: int
     random: Matrix
     optimal: Matrix
     worst: Matrix
@@ -111,7 +131,7 @@ class _Process:
     third_moments: Matrix  # third absolute central ones
     is_binomial: bool
     published: bool
-    displacement: float
+    displacement: float  # by which returns differ at most from values in whose place they are counted
 
     @property
     def horizon(self) -> int:
@@ -119,38 +139,21 @@ class _Process:
 
     @cached_property
     def slack(self) -> float:
-        """Four times a bound on the rounding of values, each stage of which sums A products at most; 0 if ignored."""
+        """Four times a bound on the rounding of values; 0 if ignored.
+
+        In units of the largest value and roundings, a stage adds 4 by a reward, whose size is twice that at most and
+        which is rounded twice, 1 by its sum with a value, A + 1 by products and their sum or division, and A by the
+        probabilities.
+        """
         if self.published:
             return 0.0
         largest = max(float(np.abs(table).max()) for table in (self.optimal, self.worst))
-        return 4 * int(self.successors.shape[1] + 6) * (self.horizon + 1) * UNIT_ROUNDOFF * largest
+        return float(4 * (2 * self.successors.shape[1] + 6) * (self.horizon + 1) * UNIT_ROUNDOFF * largest)
 
-
-def _values(successors: Indices, rewards: Matrix, horizon: int, policy: Array | None) -> tuple[Matrix, Matrix, Matrix]:
-    """Values of the exploration policy, of the best and of the worst one, each of shape (T + 1, S)."""
-    actions = successors.shape[1]
-    random, optimal, worst = (np.zeros((horizon + 1, len(successors))) for _ in range(3))
-    for stage in range(horizon - 1, -1, -1):
-        optimal[stage] = (rewards + optimal[stage + 1][successors]).max(axis=1)
-        worst[stage] = (rewards + worst[stage + 1][successors]).min(axis=1)
-        of_actions = rewards + random[stage + 1][successors]
-        # Published sums go from the first action to the last.
-        shares = of_actions if policy is None else of_actions * policy[stage]
-        total = shares[:, 0].copy()
-        for action in range(1, actions):
-            total += shares[:, action]
-        mean = total / actions if policy is None else total
-        random[stage] = np.clip(mean, worst[stage], optimal[stage])
-    return random, optimal, worst
-
-
-def _reachable(successors: Indices, horizon: int) -> NDArray[np.bool_]:
-    """Which states can be met at which stages, shape (T, S)."""
-    reachable = np.zeros((horizon, len(successors)), dtype=bool)
-    reachable[0, 0] = True
-    for stage in range(1, horizon):
-        reachable[stage, successors[reachable[stage - 1]]] = True
-    return reachable
+    @property
+    def law_slack(self) -> float:
+        """The same for moments of laws, with merged values."""
+        return 0.0 if self.published else self.slack + 4 * self.displacement
 
 
 def _moments(successors: Indices, rewards: Matrix, horizon: int, policy: Array | None) -> tuple[Matrix, Matrix, float]:
@@ -159,37 +162,54 @@ def _moments(successors: Indices, rewards: Matrix, horizon: int, policy: Array |
     largest = 0.0
     backwards = laws_backwards(successors, rewards, horizon, policy)
     for stage, (values, probabilities, displacement) in zip(range(horizon - 1, -1, -1), backwards, strict=True):
-        centred = np.abs(values - (values * probabilities).sum(axis=1, keepdims=True))
-        deviations[stage] = np.sqrt((probabilities * centred**2).sum(axis=1))
-        thirds[stage] = (probabilities * centred**3).sum(axis=1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            centred = np.abs(values - (values * probabilities).sum(axis=1, keepdims=True))
+            deviations[stage] = np.sqrt((probabilities * centred**2).sum(axis=1))
+            thirds[stage] = (probabilities * centred**3).sum(axis=1)
+        if not np.isfinite(thirds[stage]).all():
+            state = int(np.argmin(np.isfinite(thirds[stage])))
+            raise ArithmeticError(
+                f"a moment of the return from state {state} at stage {stage} leaves the range of float64; scale rewards"
+            )
         largest = max(largest, displacement)
         # One value with probability 1 but for rounding.
         deviations[stage, np.count_nonzero(probabilities, axis=1) == 1] = 0.0
     return deviations, thirds, largest
 
 
-def _process(
-    successors: ArrayLike, rewards: ArrayLike, horizon: int, policy: ArrayLike | None, published: bool
-) -> _Process:
-    table, gains, stages = checked_tables(successors, rewards, horizon)
-    chances = None if policy is None else checked_exploration(policy, (stages, *table.shape))
+def _process(problem: FiniteHorizonMDP, policy: ArrayLike | None, published: bool) -> _Process:
+    successors, rewards = stationary_tables(problem)
+    start = sure_start(problem)
+    chances = checked_exploration(problem, policy)
     if chances is not None and not published:
-        chances /= chances.sum(axis=2, keepdims=True)
-    deviations, third_moments, displacement = _moments(table, gains, stages, chances)
-    positive = gains[gains > 0]
-    scale = float(np.rint(1 / positive.min())) if positive.size and positive.min() < 1 else 1.0
-    scaled = gains * scale
-    random, optimal, worst = _values(table, scaled, stages, chances)
-    largest = optimal[:-1][_reachable(table, stages)].max()
+        chances = chances / chances.sum(axis=2, keepdims=True)
+    positive = rewards[rewards > 0]
+    least = float(positive.min()) if positive.size else 1.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        scale = float(np.rint(np.divide(1, least))) if least < 1 else 1.0
+        scaled = rewards * scale
+    if not np.isfinite(scaled).all():
+        raise ArithmeticError(
+            f"the least positive reward is {least:g}; in units of it others leave the range of float64"
+        )
+    process = DeterministicMDP(successors, scaled, initial=problem.initial)
+    values = reference_values(
+        FiniteHorizonMDP.stationary(process, problem.horizon),
+        None if chances is None else chances.reshape(problem.horizon, -1),
+    )
+    random, optimal, worst = values.random, values.optimal, values.worst
+    largest = optimal[:-1][reachable_states(problem)].max()
     is_binomial = bool(largest > 0 and np.isin(scaled, (0.0, largest)).all())
     if is_binomial:
-        unit = optimal[0, 0]
+        unit = optimal[0, start]
         scaled, random, optimal, worst, scale = scaled / unit, random / unit, optimal / unit, worst / unit, scale / unit
+    deviations, third_moments, displacement = _moments(successors, rewards, problem.horizon, chances)
     if not published:
         deviations, third_moments = deviations * scale, third_moments * scale**3
     return _Process(
-        table,
+        successors,
         scaled,
+        start,
         random,
         optimal,
         worst,
@@ -197,13 +217,13 @@ def _process(
         third_moments,
         is_binomial,
         published,
-        0.0 if published else displacement * scale,
+        displacement * scale,
     )
 
 
 def _nodes(process: _Process) -> Iterator[tuple[int, Indices, Indices]]:
     """For each stage, its number, the states that optimal actions lead to, and where those lead next."""
-    states, first = np.array([0]), 0
+    states, first = np.array([process.start]), 0
     for stage in range(process.horizon):
         reached = process.successors[states]
         values = process.rewards[states] + process.optimal[stage + 1][reached]
@@ -265,8 +285,8 @@ def _failure(
     m = float(episodes)
     errors = berry_esseen_coefficient(arms.deviation, arms.third_moment) / math.sqrt(m)
     if not process.published:
-        relative = np.divide(process.slack, arms.deviation, out=np.zeros(errors.size), where=arms.deviation > 0)
-        errors += (8 * errors + 1) * relative + BERRY_ESSEEN_ROUNDING
+        relative = np.divide(process.law_slack, arms.deviation, out=np.zeros(errors.size), where=arms.deviation > 0)
+        errors += (7 * errors + 1) * relative + BERRY_ESSEEN_ROUNDING
     with_binomial = process.is_binomial and k == 1 and episodes <= MOST_BINOMIAL
     most, width = int(np.diff(arms.first).max()), window_width(episodes) if with_binomial else 0
     mine, others = (
@@ -291,7 +311,7 @@ def _failure(
             m,
             episodes if with_binomial else 0,
             process.slack,
-            process.slack + 4 * process.displacement,
+            process.law_slack,
             process.published,
             errors,
             quantiles,
@@ -332,9 +352,7 @@ def _enough(process: _Process, k: int, pool: ThreadPoolExecutor) -> int | None:
 
 
 def gorp_bounds(
-    successors: ArrayLike,
-    rewards: ArrayLike,
-    horizon: int,
+    problem: FiniteHorizonMDP,
     ks: Sequence[int] = (1,),
     *,
     policy: ArrayLike | None = None,
@@ -346,17 +364,13 @@ def gorp_bounds(
 
     Parameters
     ----------
-    successors : array_like of int, shape (S, A)
-        The state f(s, a) to which action a leads from state s. Episodes start in state 0; one that ends early goes to
-        an absorbing state without rewards.
-    rewards : array_like, shape (S, A)
-        Finite rewards. They are multiplied by an integer, that next to 1 over the least positive one, if that is below
-        1; of optimality within 1e-4, this is the unit.
-    horizon
-        Number T of stages, >= 1.
+    problem
+        A process of T equal deterministic stages, A choices in each state, whose episodes start in one state. If its
+        least positive reward is below 1, rewards are multiplied by an integer, the one next to the inverse of that; of
+        optimality within 1e-4, this is the unit.
     ks
-        Lengths k >= 1 of the sequences of actions that are tried.
-    policy : array_like, shape (T, S, A), optional
+        Lengths k >= 1 of the sequences of actions that are tried, of which there may be a million.
+    policy : array_like, shape (C,) or (T, C), optional
         Exploration policy, whose probabilities sum to 1 within 1e-6 in each state; uniform by default.
     published
         Compute the formula of published bounds, which is no certificate.
@@ -368,32 +382,39 @@ def gorp_bounds(
 
     Raises
     ------
+    ArithmeticError
+        If a value or a moment leaves the range of float64.
     ValueError, TypeError
-        If a successor is no state, a reward is not finite, a number is no integer >= 1, or `policy` is no policy.
+        If the process is not as it must be, a k is no integer >= 1 or too large, or `policy` is no policy.
 
     References
     ----------
-    :cite:`laidlaw2023`; :cite:`shevtsova2011` for the constants of Berry and Esseen
+    :cite:`laidlaw2023`; :cite:`shevtsova2011` for the constants of the Berry-Esseen theorem
 
     Examples
     --------
-    Two steps to the right in a row earn 1.
+    A second step to the right earns 1. The first is in vain where all m episodes turn left after it.
 
-    >>> (bound,) = gorp_bounds([[0, 1], [0, 2], [2, 2]], [[0, 0], [0, 1], [0, 0]], 2)
+    >>> from rltheory.problems import DeterministicMDP
+    >>> corridor = DeterministicMDP([[0, 1], [0, 2], [2, 2]], [[0, 0], [0, 1], [0, 0]], initial=[1, 0, 0])
+    >>> (bound,) = gorp_bounds(FiniteHorizonMDP.stationary(corridor, 2))
     >>> bound.episodes, bound.sample_complexity, round(bound.effective_horizon, 3)
     (2, 16, Decimal('2.000'))
     """
-    lengths = [count(k, f"ks[{place}]", at_least=1) for place, k in enumerate(ks)]
-    process = _process(successors, rewards, horizon, policy, published)
+    process = _process(problem, policy, published)
+    lengths = [_checked_length(process, k, f"ks[{place}]") for place, k in enumerate(ks)]
     actions = process.successors.shape[1]
+    found = []
     with ThreadPoolExecutor(1) as pool:
-        return tuple(GorpBound(k, process.horizon, actions, _enough(process, k, pool)) for k in lengths)
+        for k in lengths:
+            with sign_of_life(f"bound on the episodes of GORP with k = {k}"):
+                episodes = _enough(process, k, pool)
+            found.append(GorpBound(k, process.horizon, actions, episodes, certified=not published))
+    return tuple(found)
 
 
 def gorp_failure_bounds(
-    successors: ArrayLike,
-    rewards: ArrayLike,
-    horizon: int,
+    problem: FiniteHorizonMDP,
     k: int,
     episodes: Sequence[int],
     *,
@@ -404,10 +425,10 @@ def gorp_failure_bounds(
 
     Parameters
     ----------
-    successors, rewards, horizon, policy, published
+    problem, policy, published
         As in :func:`gorp_bounds`.
     k
-        Length of the sequences of actions that are tried, >= 1.
+        Length of the sequences of actions that are tried, >= 1, of which there may be a million.
     episodes
         Numbers m of episodes, >= 1.
 
@@ -417,7 +438,7 @@ def gorp_failure_bounds(
 
     Raises
     ------
-    ValueError, TypeError
+    ArithmeticError, ValueError, TypeError
         As :func:`gorp_bounds` does.
 
     References
@@ -426,15 +447,21 @@ def gorp_failure_bounds(
 
     Examples
     --------
-    Two steps to the right in a row earn 1; the first is missed if its m episodes all turn left after it.
-
-    >>> table = [[0, 1], [0, 2], [2, 2]], [[0, 0], [0, 1], [0, 0]], 2
-    >>> gorp_failure_bounds(*table, 1, [1, 2, 3]).round(4)
+    >>> from rltheory.problems import DeterministicMDP
+    >>> corridor = DeterministicMDP([[0, 1], [0, 2], [2, 2]], [[0, 0], [0, 1], [0, 0]], initial=[1, 0, 0])
+    >>> gorp_failure_bounds(FiniteHorizonMDP.stationary(corridor, 2), 1, [1, 2, 3]).round(4)
     array([0.5  , 0.25 , 0.125])
     """
-    length = count(k, "k", at_least=1)
+    process = _process(problem, policy, published)
+    length = _checked_length(process, k, "k")
     numbers = [count(m, f"episodes[{place}]", at_least=1) for place, m in enumerate(episodes)]
-    process = _process(successors, rewards, horizon, policy, published)
     arms = _arms(process, length)
-    with ThreadPoolExecutor(1) as pool:
+    with sign_of_life(f"bounds on the failure of GORP with k = {length}"), ThreadPoolExecutor(1) as pool:
         return frozen(np.array([_failure(process, arms, length, m, pool) for m in numbers]))
+
+
+def _checked_length(process: _Process, k: int, name: str) -> int:
+    length, actions = count(k, name, at_least=1), process.successors.shape[1]
+    if length * math.log(actions) > math.log(MOST_SEQUENCES) + 1e-9:
+        raise ValueError(f"{name} is {length}; {actions}**{length} sequences are more than {MOST_SEQUENCES}")
+    return length

@@ -7,11 +7,11 @@ import numpy as np
 from rltheory.arrays import Array, Matrix, Vector
 from rltheory.jit import kernel
 from rltheory.problems.mdp import Indices
+from rltheory.solvers.effective_horizon import OPTIMALITY_TOLERANCE
 from rltheory.solvers.selection_bounds import bennett, bernstein, berry_esseen, binomial
 
-__all__ = ["DONE", "NOT_OPTIMAL", "OPTIMALITY_TOLERANCE", "Arms", "Room", "failures_of_nodes", "node_arms"]
+__all__ = ["DONE", "NOT_OPTIMAL", "Arms", "Room", "failures_of_nodes", "node_arms"]
 
-OPTIMALITY_TOLERANCE = 1e-4
 NOT_OPTIMAL, DONE = -1, -2
 # Bounds wider than this are worth a linear program.
 WIDE = 0.01

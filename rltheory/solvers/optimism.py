@@ -10,6 +10,10 @@ until :math:`T u - u` is almost constant; that constant is the largest gain of a
 H on the span, of all pairs :math:`J, u` with :math:`u + J \le L u` and span of u at most H. T is monotone and commutes
 with the addition of constants, so that its growth always lies between the least and the largest entry of :math:`T u -
 u`.
+
+More is known of u where its differences are bounded, :math:`u(s) - u(s') \le d(s, s')`; then T ends with the largest
+function below that satisfies them, :math:`(\Gamma u)(s) = \min_{s'} [u(s') + d(s, s')]`, and remains monotone. A mean
+may be bounded by the estimated one and an excess, :math:`\langle \hat p_c, u \rangle + \beta_c`, besides.
 """
 
 from dataclasses import dataclass
@@ -18,18 +22,27 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rltheory.arrays import UNIT_ROUNDOFF, Matrix, Vector, count, float_array, frozen, positive
+from rltheory.arrays import Matrix, Vector, float_array, frozen, positive
 from rltheory.jit import kernel, reordering_kernel
 from rltheory.problems.mdp import Indices
 
-__all__ = ["OptimisticPlan", "Plausible", "extended_value_iteration", "largest_mean", "optimistic_gain_by_bisection"]
+__all__ = [
+    "OptimisticPlan",
+    "Plausible",
+    "extended_value_iteration",
+    "largest_mean",
+    "optimistic_gain_by_bisection",
+    "tightest_differences",
+]
 
 BONUS, DISTANCE, BOX, DIVERGENCE = range(4)
 FORMS = {"bonus": BONUS, "l1": DISTANCE, "box": BOX, "kl": DIVERGENCE}
 MOVE = 0.9  # share of a backup in an iteration; the rest stays, so that no periodic process makes it oscillate
 MOST_SWEEPS = 1_000_000
 MOST_NEWTON_STEPS = 100
-LEAST_LOGARITHM = -700.0
+LEAST_LOGARITHM = -300.0
+NO_DIFFERENCES = np.empty((0, 0))
+NEGLIGIBLE = 1e-100  # probabilities below count as 0: their squares, and those of distances to poles, would underflow
 
 
 class _Sets(NamedTuple):
@@ -40,6 +53,23 @@ class _Sets(NamedTuple):
     rewards: Vector  # (C,)
     laws: Matrix  # (C, S)
     radii: Matrix  # (C, S) of a box, (C, 1) otherwise
+    excess: Vector  # (C,), infinite where the mean is bounded by the set alone
+    columns: Matrix  # (S, C), by successors: the laws, for balls of the first norm, or least probabilities in boxes
+    rooms: Matrix  # (S, C), by successors: how much more than the least probability a box holds
+
+
+class _Room(NamedTuple):
+    """Arrays in which kernels work."""
+
+    order: Indices  # (S,), the states from the largest value on
+    means: Vector  # (C,)
+    left: Vector  # (C,)
+    spare: Vector  # (S,)
+
+
+def _room(values: Vector, choices: int) -> _Room:
+    order = np.argsort(-values, kind="stable")
+    return _Room(order, np.empty(choices), np.empty(choices), np.empty(values.size))
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -60,11 +90,13 @@ class Plausible:
         The set of laws q: :math:`\|q - \hat p\|_1 \le` radius; :math:`|q_s - \hat p_s| \le` radius of s;
         :math:`KL(\hat p \| q) \le` radius. With ``"bonus"`` the law is the estimated one, and the radius, which must be
         finite, is added to the mean.
+    excess : array, shape (C,), optional
+        Most :math:`\beta_c \ge 0` by which a mean may exceed the estimated one; infinite by default.
 
     Raises
     ------
     ValueError
-        If shapes do not fit, a law is no distribution, a radius is negative, or the form has another name.
+        If shapes do not fit, a law is no distribution, a radius or an excess is negative, or the form has another name.
 
     Examples
     --------
@@ -83,9 +115,19 @@ class Plausible:
     laws: Matrix
     radii: Matrix
     form: str
+    excess: Vector
+    _columns: Matrix
+    _rooms: Matrix
 
     def __init__(
-        self, first_choice: ArrayLike, rewards: ArrayLike, laws: ArrayLike, radii: ArrayLike, form: str
+        self,
+        first_choice: ArrayLike,
+        rewards: ArrayLike,
+        laws: ArrayLike,
+        radii: ArrayLike,
+        form: str,
+        *,
+        excess: ArrayLike | None = None,
     ) -> None:
         if form not in FORMS:
             raise ValueError(f"form is {form!r}; it must be one of {', '.join(map(repr, FORMS))}")
@@ -112,7 +154,24 @@ class Plausible:
         if odd.any():
             choice = int(np.argmax(odd))
             raise ValueError(f"laws[{choice}] is {rows[choice]}; it must be a distribution")
-        arrays = {"first_choice": starts, "rewards": gains, "laws": rows, "radii": sizes}
+        most = np.full(choices, np.inf) if excess is None else np.array(excess, dtype=np.float64)
+        if most.shape != (choices,) or not (most >= 0).all():
+            raise ValueError(f"excess is {most}; it must hold a number >= 0 for each of {choices} choices")
+        columns = rooms = np.empty((0, 0))
+        if form == "l1":
+            columns = np.ascontiguousarray(rows.T)
+        elif form == "box":
+            columns = np.ascontiguousarray(np.maximum(rows - sizes, 0.0).T)
+            rooms = np.ascontiguousarray(np.minimum(rows + sizes, 1.0).T) - columns
+        arrays = {
+            "first_choice": starts,
+            "rewards": gains,
+            "laws": rows,
+            "radii": sizes,
+            "excess": most,
+            "_columns": columns,
+            "_rooms": rooms,
+        }
         for name, array in arrays.items():
             object.__setattr__(self, name, frozen(array))
         object.__setattr__(self, "form", form)
@@ -120,7 +179,16 @@ class Plausible:
     @property
     def arrays(self) -> _Sets:
         """What kernels receive."""
-        return _Sets(FORMS[self.form], self.first_choice, self.rewards, self.laws, self.radii)
+        return _Sets(
+            FORMS[self.form],
+            self.first_choice,
+            self.rewards,
+            self.laws,
+            self.radii,
+            self.excess,
+            self._columns,
+            self._rooms,
+        )
 
 
 @dataclass(frozen=True)
@@ -156,37 +224,38 @@ def _mean(law: Vector, values: Vector) -> float:
 
 
 @kernel
-def _within_distance(law: Vector, radius: float, values: Vector, order: Indices) -> float:
-    """Move half the radius to the best state, from the worst ones on."""
-    top = order[0]
-    left = min(0.5 * radius, 1.0 - law[top])
-    mean = _mean(law, values) + left * values[top]
-    place = order.size - 1
-    while left > 0.0 and place > 0:
-        moved = min(left, law[order[place]])
-        mean -= moved * values[order[place]]
-        left -= moved
-        place -= 1
-    return float(mean)
+def _within_distances(
+    columns: Matrix, radii: Matrix, values: Vector, order: Indices, left: Vector, means: Vector
+) -> None:
+    """Move half the radius to the best state, from the worst ones on; for all choices side by side."""
+    top, best = order[0], values[order[0]]
+    for c in range(means.size):
+        left[c] = min(0.5 * radii[c, 0], 1.0 - columns[top, c])
+        means[c] = (columns[top, c] + left[c]) * best
+    for place in range(order.size - 1, 0, -1):
+        state = order[place]
+        for c in range(means.size):
+            probability = columns[state, c]
+            moved = probability if probability < left[c] else left[c]  # compiles to fewer instructions than min
+            left[c] -= moved
+            means[c] += (probability - moved) * values[state]
 
 
 @kernel
-def _within_box(law: Vector, radius: Vector, values: Vector, order: Indices) -> float:
-    """Start from the least probabilities, and fill up from the best state on."""
-    mean = 0.0
-    left = 1.0
-    for s in range(law.size):
-        least = max(0.0, law[s] - radius[s])
-        left -= least
-        mean += least * values[s]
+def _within_boxes(columns: Matrix, rooms: Matrix, values: Vector, order: Indices, left: Vector, means: Vector) -> None:
+    """Start from the least probabilities, and fill up from the best state on; for all choices side by side."""
+    for c in range(means.size):
+        left[c] = 1.0
+        means[c] = 0.0
+    for state in range(values.size):
+        for c in range(means.size):
+            left[c] -= columns[state, c]
     for place in range(order.size):
-        s = order[place]
-        added = min(left, min(1.0, law[s] + radius[s]) - max(0.0, law[s] - radius[s]))
-        mean += added * values[s]
-        left -= added
-        if left <= 0.0:
-            break
-    return mean
+        state = order[place]
+        for c in range(means.size):
+            added = rooms[state, c] if rooms[state, c] < left[c] else left[c]
+            left[c] -= added
+            means[c] += (columns[state, c] + added) * values[state]
 
 
 @kernel
@@ -199,7 +268,7 @@ def _within_divergence(law: Vector, radius: float, values: Vector, order: Indice
     :math:`1 - e^{f(\max u) - r}` goes to a best state outside the support.
     """
     place = 0
-    while law[order[place]] <= 0.0:
+    while law[order[place]] <= NEGLIGIBLE:
         place += 1
     top, best = order[0], order[place]
     if radius == np.inf:
@@ -246,7 +315,7 @@ def _dual_sums(law: Vector, values: Vector, best: float, distance: float) -> tup
     """Means of log(x), 1 / x and 1 / x^2, where x is the distance of the values to a point beyond the best."""
     logs, inverses, squares = 0.0, 0.0, 0.0
     for s in range(law.size):
-        if law[s] > 0.0:
+        if law[s] > NEGLIGIBLE:
             x = distance + (best - values[s])
             logs += law[s] * np.log(x)
             inverses += law[s] / x
@@ -255,14 +324,23 @@ def _dual_sums(law: Vector, values: Vector, best: float, distance: float) -> tup
 
 
 @kernel
-def _largest_mean(form: int, law: Vector, radius: Vector, values: Vector, order: Indices) -> float:
-    if form == BONUS:
-        return _mean(law, values) + float(radius[0])
+def _largest_means(sets: _Sets, values: Vector, room: _Room) -> None:
+    """Write the largest mean of each choice to the room."""
+    form, laws, radii, excess = sets.form, sets.laws, sets.radii, sets.excess
+    order, means = room.order, room.means
     if form == DISTANCE:
-        return _within_distance(law, radius[0], values, order)
-    if form == BOX:
-        return _within_box(law, radius, values, order)
-    return _within_divergence(law, radius[0], values, order)
+        _within_distances(sets.columns, radii, values, order, room.left, means)
+    elif form == BOX:
+        _within_boxes(sets.columns, sets.rooms, values, order, room.left, means)
+    else:
+        for c in range(means.size):
+            if form == BONUS:
+                means[c] = _mean(laws[c], values) + radii[c, 0]
+            else:
+                means[c] = _within_divergence(laws[c], radii[c, 0], values, order)
+    for c in range(means.size):
+        if excess[c] < np.inf:
+            means[c] = min(means[c], _mean(laws[c], values) + excess[c])
 
 
 @kernel
@@ -278,15 +356,24 @@ def _sort(values: Vector, order: Indices) -> None:
 
 
 @kernel
-def _back_up(sets: _Sets, span: float, values: Vector, order: Indices, policy: Indices, out: Vector) -> None:
-    """Write T u to `out`, and the choices that attain L u to `policy`."""
-    form, first_choice, rewards, laws, radii = sets
-    _sort(values, order)
+def _project(differences: Matrix, values: Vector) -> None:
+    """Lower values to the largest function with these differences, which satisfy the triangle inequality."""
+    for s in range(differences.shape[0]):
+        for other in range(values.size):
+            values[s] = min(values[s], values[other] + differences[s, other])
+
+
+@kernel
+def _back_up(sets: _Sets, span: float, differences: Matrix, values: Vector, policy: Indices, room: _Room) -> None:
+    """Write T u to the room, and the choices that attain L u to `policy`."""
+    first_choice, rewards, means, out = sets.first_choice, sets.rewards, room.means, room.spare
+    _sort(values, room.order)
+    _largest_means(sets, values, room)
     least = np.inf
     for s in range(values.size):
         best = -np.inf
         for c in range(first_choice[s], first_choice[s + 1]):
-            value = rewards[c] + _largest_mean(form, laws[c], radii[c], values, order)
+            value = rewards[c] + means[c]
             if value > best:
                 best = value
                 policy[s] = c
@@ -294,13 +381,21 @@ def _back_up(sets: _Sets, span: float, values: Vector, order: Indices, policy: I
         least = min(least, best)
     for s in range(values.size):
         out[s] = min(out[s], least + span)
+    _project(differences, out)
 
 
 @kernel
 def _iterate(
-    sets: _Sets, span: float, precision: float, values: Vector, spare: Vector, order: Indices, policy: Indices
+    sets: _Sets,
+    span: float,
+    differences: Matrix,
+    precision: float,
+    values: Vector,
+    policy: Indices,
+    room: _Room,
 ) -> tuple[float, float, int]:
     """Iterate until the growth differs by the precision at most, and leave the function that has this growth."""
+    spare = room.spare
     low, high = -np.inf, np.inf
     sweeps = 0
     while high - low > precision and sweeps < MOST_SWEEPS:
@@ -311,7 +406,7 @@ def _iterate(
                 least = min(least, values[s])
             for s in range(values.size):
                 values[s] -= least
-        _back_up(sets, span, values, order, policy, spare)
+        _back_up(sets, span, differences, values, policy, room)
         low, high = np.inf, -np.inf
         for s in range(values.size):
             low = min(low, spare[s] - values[s])
@@ -321,25 +416,34 @@ def _iterate(
 
 
 @kernel
-def _is_attained(
-    sets: _Sets, span: float, gain: float, values: Vector, spare: Vector, order: Indices, policy: Indices
-) -> bool:
-    """Whether some u in [0, H]^S has u + J <= L u: descend from H to the largest one, if there is one."""
+def _shortfall(
+    sets: _Sets,
+    span: float,
+    gain: float,
+    accuracy: float,
+    differences: Matrix,
+    values: Vector,
+    policy: Indices,
+    room: _Room,
+) -> float:
+    """Find some e <= accuracy for which a u in [0, H]^S has u + J - e <= L u; infinite if there is no u with e = 0.
+
+    Descend from H towards the largest u; a step that lowers no entry by more than e has found one.
+    """
+    spare = room.spare
     for s in range(values.size):
         values[s] = span
     change = np.inf
-    while change > 0.0:
-        _back_up(sets, np.inf, values, order, policy, spare)
+    while change > accuracy:
+        _back_up(sets, np.inf, differences, values, policy, room)
         change = 0.0
         for s in range(values.size):
             lowered = min(values[s], spare[s] - gain)
             if lowered < 0.0:
-                return False
+                return np.inf
             change = max(change, values[s] - lowered)
             values[s] = lowered
-        if change <= 4.0 * UNIT_ROUNDOFF * span:
-            return True
-    return True
+    return change
 
 
 def largest_mean(law: ArrayLike, radius: ArrayLike, values: ArrayLike, form: str) -> float:
@@ -377,12 +481,55 @@ def largest_mean(law: ArrayLike, radius: ArrayLike, values: ArrayLike, form: str
     rows = np.vstack([float_array(law, "law", ndim=1)[None], np.eye(u.size)[1:]])
     sizes = np.vstack([sizes, np.zeros((u.size - 1, sizes.shape[1]))])
     sets = Plausible(one_each, np.zeros(u.size), rows, sizes, form).arrays
-    order = np.argsort(-u, kind="stable")
-    return float(_largest_mean(sets.form, sets.laws[0], sets.radii[0], u, order))
+    room = _room(u, u.size)
+    _largest_means(sets, u, room)
+    return float(room.means[0])
+
+
+def tightest_differences(bounds: ArrayLike) -> Matrix:
+    r"""Bounds on differences that follow from others, :math:`u(s) - u(t) \le d(s, s') + d(s', t)`.
+
+    Parameters
+    ----------
+    bounds : array_like, shape (S, S)
+        Bounds :math:`d(s, s')` on :math:`u(s) - u(s')`, finite.
+
+    Returns
+    -------
+    array, shape (S, S)
+        The least bounds that follow, with zeros on the diagonal.
+
+    Raises
+    ------
+    ValueError
+        If the shape is another, or no function has such differences. The message names a state at which they break.
+
+    Examples
+    --------
+    >>> tightest_differences([[0, 1, 9], [9, 0, 1], [-1, 9, 0]])
+    array([[ 0.,  1.,  2.],
+           [ 0.,  0.,  1.],
+           [-1.,  0.,  0.]])
+    """
+    least = float_array(bounds, "bounds", ndim=2)
+    if least.shape[0] != least.shape[1]:
+        raise ValueError(f"bounds has shape {least.shape}; it must be square")
+    np.fill_diagonal(least, np.minimum(least.diagonal(), 0.0))
+    for between in range(len(least)):
+        least = np.minimum(least, least[:, [between]] + least[between])
+    if least.diagonal().min() < 0:
+        state = int(least.diagonal().argmin())
+        raise ValueError(f"bounds contradict each other: they put state {state} below itself")
+    return least
 
 
 def extended_value_iteration(
-    plausible: Plausible, *, span: float = np.inf, precision: float = 1e-6, start: Vector | None = None
+    plausible: Plausible,
+    *,
+    span: float = np.inf,
+    differences: ArrayLike | None = None,
+    precision: float = 1e-6,
+    start: Vector | None = None,
 ) -> OptimisticPlan:
     r"""Largest gain of all plausible processes, and a policy that attains it.
 
@@ -392,6 +539,8 @@ def extended_value_iteration(
         The processes.
     span
         Bound H > 0 on the span of u, infinite by default.
+    differences : array_like, shape (S, S), optional
+        Bounds on the differences :math:`u(s) - u(s')`, finite.
     precision
         Largest distance > 0 of the bounds on the gain.
     start : array, shape (S,), optional
@@ -405,14 +554,14 @@ def extended_value_iteration(
     Raises
     ------
     ValueError
-        If a number is not positive.
+        If a number is not positive, or no function has such differences.
     ArithmeticError
         If a million iterations do not reach the precision: some plausible process has several gains, or rounding
         exceeds it.
 
     References
     ----------
-    :cite:`jaksch2010`; with the span :cite:`fruit2018`
+    :cite:`jaksch2010`; with the span :cite:`fruit2018`; with excess and differences :cite:`boone2024`
 
     Examples
     --------
@@ -425,9 +574,12 @@ def extended_value_iteration(
         span = positive(span, "span")
     precision = positive(precision, "precision")
     states = plausible.laws.shape[1]
+    bounds = NO_DIFFERENCES if differences is None else tightest_differences(differences)
+    if bounds.size and len(bounds) != states:
+        raise ValueError(f"differences has shape {bounds.shape}; it must be {(states, states)}")
     values = np.zeros(states) if start is None else start - start.min()
-    policy, order = np.empty(states, np.int64), np.argsort(-values, kind="stable")
-    low, high, sweeps = _iterate(plausible.arrays, span, precision, values, np.empty(states), order, policy)
+    policy, room = np.empty(states, np.int64), _room(values, plausible.rewards.size)
+    low, high, sweeps = _iterate(plausible.arrays, span, bounds, precision, values, policy, room)
     if high - low > precision:
         raise ArithmeticError(
             f"after {sweeps} iterations the bounds {low:.9g} and {high:.9g} on the optimistic gain are still farther "
@@ -436,12 +588,12 @@ def extended_value_iteration(
     return OptimisticPlan(policy, values, low, high, sweeps)
 
 
-def optimistic_gain_by_bisection(plausible: Plausible, span: float, *, steps: int = 40) -> tuple[float, float]:
-    r"""Largest gain that is plausible with a span of at most H, by bisection on it; slow, and exact.
+def optimistic_gain_by_bisection(plausible: Plausible, span: float, *, accuracy: float = 1e-4) -> tuple[float, float]:
+    r"""Largest gain that is plausible with a span of at most H, by bisection on it: another way to the same number.
 
     A gain J is plausible if some u in :math:`[0, H]^S` has :math:`u + J \le L u`. The largest such u, if there is one,
     is the limit of :math:`u \leftarrow \min(u, L u - J)` from H on: it is feasible, and dominates all others
-    :cite:`tarski1955`.
+    :cite:`tarski1955`. Up to :math:`S H` over the accuracy iterations tell whether there is one.
 
     Parameters
     ----------
@@ -449,35 +601,37 @@ def optimistic_gain_by_bisection(plausible: Plausible, span: float, *, steps: in
         The processes.
     span
         Bound H > 0 on the span of u.
-    steps
-        Bisections, >= 1, from the range of the rewards and bonuses.
+    accuracy
+        Largest distance > 0 of the bounds.
 
     Returns
     -------
     lower, upper : float
-        The largest plausible gain lies between them.
+        The largest plausible gain lies between them, up to rounding.
 
     Raises
     ------
     ValueError, TypeError
-        If a number is out of its range.
+        If a number is not positive.
 
     Examples
     --------
     >>> sets = Plausible([0, 1, 2], [0.0, 1.0], np.eye(2)[::-1], [0.1, 0.1], "bonus")
     >>> lower, upper = optimistic_gain_by_bisection(sets, 0.2)
-    >>> round(lower, 9), round(upper, 9)
+    >>> round(lower, 3), round(upper, 3)
     (0.3, 0.3)
     """
-    span, steps = positive(span, "span"), count(steps, "steps", at_least=1)
+    span, accuracy = positive(span, "span"), positive(accuracy, "accuracy")
     arrays, states = plausible.arrays, plausible.laws.shape[1]
-    room = np.empty(states), np.empty(states), np.arange(states), np.empty(states, np.int64)
+    values, policy = np.full(states, span), np.empty(states, np.int64)
+    room = _room(values, plausible.rewards.size)
     bonus = float(plausible.radii.max()) if plausible.form == "bonus" else 0.0
     low, high = float(plausible.rewards.min()), float(plausible.rewards.max()) + bonus
-    for _ in range(steps):
+    while high - low > accuracy:
         gain = (low + high) / 2
-        if _is_attained(arrays, span, gain, *room):
-            low = gain
-        else:
+        shortfall = _shortfall(arrays, span, gain, (high - low) / 4, NO_DIFFERENCES, values, policy, room)
+        if shortfall == np.inf:
             high = gain
+        else:
+            low = gain - shortfall
     return low, high

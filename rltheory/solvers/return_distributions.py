@@ -6,16 +6,25 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rltheory.arrays import SUM_TOLERANCE, Array, Matrix, Vector, count, first_index, float_array, frozen
+from rltheory.arrays import Array, Matrix, Vector, frozen
 from rltheory.jit import kernel
+from rltheory.problems.bridge import EXPLORATION_TOLERANCE
+from rltheory.problems.certainty import sure_successors
+from rltheory.problems.finite_horizon import FiniteHorizonMDP
 from rltheory.problems.mdp import Indices
+from rltheory.problems.policies import checked_policy
+from rltheory.progress import sign_of_life
 
-__all__ = ["ReturnDistributions", "checked_exploration", "checked_tables", "laws_backwards", "return_distributions"]
+__all__ = [
+    "ReturnDistributions",
+    "checked_exploration",
+    "laws_backwards",
+    "return_distributions",
+    "stationary_tables",
+]
 
 # Values of published analyses that are closer than this are one value.
 MERGED = 1e-4
-# Published policies are stored with 24 bits.
-EXPLORATION_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -127,10 +136,8 @@ def laws_backwards(
         yield values, probabilities, float(displacements.max())
 
 
-def return_distributions(
-    successors: ArrayLike, rewards: ArrayLike, horizon: int, policy: ArrayLike | None = None
-) -> ReturnDistributions:
-    r"""Laws of the rewards to come, :math:`Z_t(s) = R(s, a) + Z_{t+1}(f(s, a))` with a drawn by the policy.
+def return_distributions(problem: FiniteHorizonMDP, policy: ArrayLike | None = None) -> ReturnDistributions:
+    r"""Laws of the rewards to come, :math:`Z_t(s) = r(s, a) + Z_{t+1}(f(s, a))` with a drawn by the policy.
 
     Values closer than 1e-4 are taken for one, as in published analyses, which this agrees with to the last bit: values
     come in the order of the actions, then of the values of the next state, and the latest of those taken for one is
@@ -138,14 +145,10 @@ def return_distributions(
 
     Parameters
     ----------
-    successors : array_like of int, shape (S, A)
-        The state f(s, a) to which action a leads from state s.
-    rewards : array_like, shape (S, A)
-        Finite rewards.
-    horizon
-        Number T of stages, >= 1.
-    policy : array_like, shape (T, S, A), optional
-        Probabilities of the actions, which sum to 1 within 1e-6; uniform by default.
+    problem
+        A process of T equal deterministic stages, S states, the same number of choices in each.
+    policy : array_like, shape (C,) or (T, C), optional
+        Probabilities of the choices in their states, which sum to 1 within 1e-6; uniform by default.
 
     Returns
     -------
@@ -154,8 +157,8 @@ def return_distributions(
 
     Raises
     ------
-    ValueError, TypeError
-        If a successor is no state, a reward is not finite, `horizon` is no integer >= 1, or `policy` is no policy.
+    ValueError
+        If the process is not as it must be, or `policy` is no policy.
 
     References
     ----------
@@ -165,54 +168,43 @@ def return_distributions(
     --------
     Two throws of a fair coin.
 
-    >>> found = return_distributions([[0, 0]], [[0, 1]], 2)
+    >>> from rltheory.problems import DeterministicMDP
+    >>> found = return_distributions(FiniteHorizonMDP.stationary(DeterministicMDP([[0, 0]], [[0, 1]]), 2))
     >>> found.laws[0][:, :, 0]
     array([[0.  , 1.  , 2.  ],
            [0.25, 0.5 , 0.25]])
     """
-    table, gains, stages = checked_tables(successors, rewards, horizon)
-    chances = None if policy is None else checked_exploration(policy, (stages, *table.shape))
+    successors, rewards = stationary_tables(problem)
+    chances = checked_exploration(problem, policy)
     laws, displacement = [], 0.0
-    for values, probabilities, moved in laws_backwards(table, gains, stages, chances):
-        laws.append(frozen(np.ascontiguousarray(np.stack([values.T, probabilities.T]))))
-        displacement = max(displacement, moved)
+    with sign_of_life(f"laws of returns over {problem.horizon} stages"):
+        for values, probabilities, moved in laws_backwards(successors, rewards, problem.horizon, chances):
+            laws.append(frozen(np.stack([values.T, probabilities.T])))
+            displacement = max(displacement, moved)
     return ReturnDistributions(tuple(reversed(laws)), displacement)
 
 
-def checked_tables(successors: ArrayLike, rewards: ArrayLike, horizon: int) -> tuple[Indices, Matrix, int]:
-    """Return fresh tables of shape (S, A), at least one state and action, and the number of stages."""
-    array = np.asarray(successors)
-    if not np.issubdtype(array.dtype, np.integer) or array.ndim != 2 or array.size == 0:
+def stationary_tables(problem: FiniteHorizonMDP) -> tuple[Indices, Matrix]:
+    """Successors and rewards, each of shape (S, A), of a process whose stages are equal and deterministic."""
+    mdp = problem.stages[0]
+    if problem.stride:
+        stage = next(stage for stage, other in enumerate(problem.stages) if other is not mdp)
         raise ValueError(
-            f"successors has type {array.dtype} and shape {array.shape}; it must hold an integer for each state and "
-            "action"
+            f"stage {stage} is another process than stage 0; all must be one, as FiniteHorizonMDP.stationary makes them"
         )
-    table = np.array(array, dtype=np.int64, order="C")
-    outside = (table < 0) | (table >= len(table))
-    if outside.any():
-        place = first_index(outside)
-        raise ValueError(f"successors{list(place)} is {table[place]}; it must be a state, 0 to {len(table) - 1}")
-    gains = float_array(rewards, "rewards", ndim=2)
-    if gains.shape != table.shape:
-        raise ValueError(f"rewards has shape {gains.shape}; it must be {table.shape}, as successors")
-    return table, gains, count(horizon, "horizon", at_least=1)
-
-
-def checked_exploration(policy: ArrayLike, shape: tuple[int, int, int]) -> Array:
-    """Return `policy` as a fresh array of shape (T, S, A) whose rows sum to 1 within 1e-6."""
-    array = float_array(policy, "policy", ndim=3)
-    if array.shape != shape:
-        raise ValueError(f"policy has shape {array.shape}; it must be {shape}: stages, states, actions")
-    outside = (array < 0) | (array > 1 + SUM_TOLERANCE)
-    if outside.any():
-        place = first_index(outside)
-        raise ValueError(f"policy{list(place)} is {array[place]}; a probability must lie in [0, 1]")
-    sums = array.sum(axis=2)
-    uneven = np.abs(sums - 1) > EXPLORATION_TOLERANCE
+    sizes = np.diff(mdp.first_choice)
+    uneven = sizes != sizes[0]
     if uneven.any():
-        stage, state = first_index(uneven)
-        raise ValueError(
-            f"policy sums to {sums[stage, state]:.12g} in state {state} at stage {stage}; "
-            f"expected 1 within {EXPLORATION_TOLERANCE:g}"
-        )
-    return array
+        state = int(np.argmax(uneven))
+        raise ValueError(f"state 0 has {sizes[0]} choices and state {state} has {sizes[state]}; each must have as many")
+    shape = (mdp.states, int(sizes[0]))
+    return sure_successors(problem).reshape(shape), mdp.rewards.reshape(shape)
+
+
+def checked_exploration(problem: FiniteHorizonMDP, policy: ArrayLike | None) -> Array | None:
+    """Return `policy` as an array of shape (T, S, A), or None for the uniform one."""
+    if policy is None:
+        return None
+    mdp, stages = problem.stages[0], problem.horizon
+    chances = checked_policy(mdp, policy, stages=stages, tolerance=EXPLORATION_TOLERANCE)
+    return chances.reshape(stages, mdp.states, -1)

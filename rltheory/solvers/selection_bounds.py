@@ -13,6 +13,8 @@ Three of the methods cut the law of :math:`\bar X_i` into cells :math:`(x, y]` a
 Equal arms share one entry, of which there are `copies`. Means and ranges may err by a quarter of `slack`; a range that
 is not 0 contains the whole range then. With slack 0 they are taken as exact. Bounds are written for entries first to
 last - 1.
+
+The normal law is computed by the rational approximation of :cite:`hart1968`.
 """
 
 import math
@@ -89,7 +91,7 @@ def bennett(
 ) -> None:
     """Bound by a threshold midway between the best mean and the next that is lower by more than `tolerance`.
 
-    An arm is chosen only if it reaches the threshold or all the best arms miss it.
+    An arm is chosen only if it reaches the threshold or all the best arms miss it. Without a lower mean any may be.
     """
     best, second = -np.inf, -np.inf
     for i in range(first, last):
@@ -97,6 +99,10 @@ def bennett(
     for i in range(first, last):
         if mean[i] < best - tolerance:
             second = max(second, mean[i])
+    if second == -np.inf:
+        for i in range(first, last):
+            lower[i], upper[i] = 0.0, 1.0
+        return
     threshold = (best + second) / 2
     all_miss = 1.0
     for i in range(first, last):
@@ -306,8 +312,7 @@ def _binomial_window(m: int, p: float, cumulative: Vector) -> int:
 def _cdf(cumulative: Vector, low: int, x: int) -> float:
     if x < low:
         return 0.0
-    reached: float = cumulative[min(x - low, cumulative.size - 1)]
-    return reached
+    return float(cumulative[min(x - low, cumulative.size - 1)])
 
 
 @kernel

@@ -21,11 +21,11 @@ from rltheory.measures import finite_horizon_suboptimality
 from rltheory.problems import FiniteHorizonMDP, TabularMDP, deterministic_policy, uniform_policy
 from rltheory.problems.mdp import Indices
 from rltheory.simulation import stream
-from rltheory.solvers import finite_horizon_occupancy
+from rltheory.solvers import backward_induction, finite_horizon_occupancy
 from rltheory.solvers.diameter import greedy
 from rltheory.theorems.discounted_process import Hypotheses
 from rltheory.theorems.lookahead import Lookahead
-from rltheory.theory import BY_CONSTRUCTION, EveryStep, InExpectation, Paper, Standing, Theorem
+from rltheory.theory import BY_CONSTRUCTION, EveryStep, InExpectation, Paper, PowerLaw, Standing, Theorem
 from rltheory.trace import Trace
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 PAPER = "laidlaw2024"
 ROUNDING = 1e-12  # some dozen sums of numbers up to 1
+POINTS, REPLICATES = 12, 60  # numbers of episodes in a sweep, and runs with each
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,11 +87,6 @@ class ShallowIteration(Lookahead):
         law: Matrix = finite_horizon_occupancy(self.problem, policy).occupancy
         return law
 
-    def backed_up(self, stage: int, values: Vector) -> Vector:
-        """Mean of the reward and the best value after each choice."""
-        found: Vector = self.rewards[stage] + self.problem.stages[stage].transition_matrix @ self.best(values)
-        return found
-
     @property
     def roots(self) -> Vector:
         r"""Powers :math:`1, \sqrt A, \dots, \sqrt{A}^{\,k - 1}`."""
@@ -117,14 +113,15 @@ def _run(s: ShallowIteration, problem: FiniteHorizonMDP, depth: int, rng: np.ran
 def _measured(s: ShallowIteration, run: Trace) -> Trace:
     """Errors of the regressions of a run, and what its policy loses if it is followed up to a stage."""
     mdp, estimates = s.problem.stages[0], run["estimates"]
-    followed, rolled_in = s.optimum.policy.copy(), np.tile(uniform_policy(mdp), (s.horizon, 1))
+    followed, rolled_in = backward_induction(s.problem).policy.copy(), np.tile(uniform_policy(mdp), (s.horizon, 1))
     rows = []
     for stage in range(s.horizon):
         law, fitted = s.roll_in(rolled_in), estimates[stage]
         top = min(stage + len(fitted), s.horizon) - 1
         last = root_mean(law[top], fitted[top - stage] - s.iterates[0, top])
         steps = [
-            root_mean(law[t], fitted[t - stage] - s.backed_up(t, fitted[t - stage + 1])) for t in range(stage, top)
+            root_mean(law[t], fitted[t - stage] - s.backed_up(t, s.best(fitted[t - stage + 1])))
+            for t in range(stage, top)
         ]
         error = root_mean(law[stage], fitted[0] - s.action_values[stage])
         rolled_in[stage] = followed[stage] = deterministic_policy(mdp, run["made"][stage])
@@ -139,6 +136,21 @@ def root_mean(law: Vector, errors: Vector) -> float:
     return float(np.sqrt(law @ errors**2))
 
 
+def play_with_more_and_more(s: ShallowIteration, rng: np.random.Generator) -> Trace:
+    """Mean loss of some runs, each regression with 2 episodes, or more, up to the setting's number."""
+    return _mean_losses(s, s.problem, rng)
+
+
+def _mean_losses(s: ShallowIteration, seen: FiniteHorizonMDP, rng: np.random.Generator) -> Trace:
+    numbers, losses = np.unique(np.geomspace(2, s.episodes, POINTS).astype(np.int64)), []
+    for number in numbers:
+        with_less = replace(s, episodes=int(number))
+        made = [_run(with_less, seen, s.depth, child)["made"] for child in rng.spawn(REPLICATES)]
+        policies = [deterministic_policy(s.problem.stages[0], choices) for choices in made]
+        losses.append(np.mean([finite_horizon_suboptimality(s.problem, policy) for policy in policies]))
+    return Trace("SQIRL", numbers, {"loss": (("time",), np.array(losses))}, clock="number of episodes")
+
+
 # Wrong runs, to be told from right ones.
 
 
@@ -149,8 +161,16 @@ def play_with_one_regression(s: ShallowIteration, rng: np.random.Generator) -> T
 
 def play_without_rewards(s: ShallowIteration, rng: np.random.Generator) -> Trace:
     """No reward is seen."""
-    unpaid = [mdp.with_rewards(0 * mdp.rewards) for mdp in s.problem.stages]
-    return _measured(s, _run(s, FiniteHorizonMDP(unpaid), s.depth, rng))
+    return _measured(s, _run(s, _unpaid(s), s.depth, rng))
+
+
+def _unpaid(s: ShallowIteration) -> FiniteHorizonMDP:
+    return FiniteHorizonMDP([mdp.with_rewards(0 * mdp.rewards) for mdp in s.problem.stages])
+
+
+def play_more_and_more_without_rewards(s: ShallowIteration, rng: np.random.Generator) -> Trace:
+    """No reward is seen in any of the runs."""
+    return _mean_losses(s, _unpaid(s), rng)
 
 
 def play_for_the_worst(s: ShallowIteration, rng: np.random.Generator) -> Trace:
@@ -172,6 +192,16 @@ def detour() -> FiniteHorizonMDP:
     laws[0, 1, 1:3] = 0.5
     rewards = np.array([[0.75, 0.0], [0.0, 1.0], [0.25, 0.25], [0.0, 0.0]])
     return FiniteHorizonMDP.stationary(TabularMDP(laws, rewards, initial=[1, 0, 0, 0], title="detour"), 2)
+
+
+def rare_states(number: int) -> FiniteHorizonMDP:
+    """One of so many states, each half as likely as the one before, and there a choice between 0 and 1."""
+    laws, rewards = np.zeros((number + 1, 2, number + 1)), np.zeros((number + 1, 2))
+    laws[0, :, 1:] = np.append(0.5 ** np.arange(1, number), 0.5 ** (number - 1))
+    laws[1:, :, 0], rewards[1:, 1] = 1, 1
+    return FiniteHorizonMDP.stationary(
+        TabularMDP(laws, rewards, initial=np.eye(1, number + 1)[0], title="rare states"), 2
+    )
 
 
 def grid() -> Iterator[ShallowIteration]:
@@ -205,7 +235,7 @@ def any_setting() -> "SearchStrategy[ShallowIteration]":
         problem = FiniteHorizonMDP.stationary(scaled, horizon)
         return ShallowIteration(problem, draw(st.integers(1, 3)), episodes=draw(st.integers(1, 30)))
 
-    return settings().filter(lambda s: s.has_gap and s.gap < np.inf)
+    return settings().filter(lambda s: s.has_gap and s.safe.smallest < np.inf)
 
 
 PROCESS: Hypotheses = {
@@ -213,7 +243,9 @@ PROCESS: Hypotheses = {
     "$r \\ge 0$, and no episode returns more than 1": lambda s: s.is_bounded,
 }
 GAP: Hypotheses = {
-    "at each safe state the best choice looks better than every suboptimal one": lambda s: s.has_gap and s.gap < np.inf
+    "at each safe state the best choice looks better than every suboptimal one": lambda s: (
+        s.has_gap and s.safe.smallest < np.inf
+    )
 }
 MEANS: Hypotheses = {
     "regressions are means of each choice, 0 where there is none, with fresh episodes": lambda s: not s.constant
@@ -263,7 +295,7 @@ REGRET = Theorem(
     hypotheses=PROCESS | GAP,
     run=play,
     measured=lambda s, trace: trace["loss"],
-    bound=lambda s, trace: 2 * s.actions / s.gap**2 * np.cumsum(trace["error"] ** 2),
+    bound=lambda s, trace: 2 * s.actions / s.safe.smallest**2 * np.cumsum(trace["error"] ** 2),
     settings=grid_with_constants,
     strategy=any_setting,
     controls={"least estimates": play_for_the_worst},
@@ -300,11 +332,34 @@ TABLE_LOSS = Theorem(
     hypotheses=PROCESS | GAP | MEANS,
     run=play,
     measured=lambda s, trace: trace["loss"],
-    bound=lambda s, trace: 2 * (trace.times + 1) * s.actions / s.gap**2 * s.expected_error,
+    bound=lambda s, trace: 2 * (trace.times + 1) * s.actions / s.safe.smallest**2 * s.expected_error,
     settings=grid,
     strategy=any_setting,
     controls={"least estimates": play_for_the_worst},
     remark="With $N = k H^2 m$ steps this is the paper's rate, $H^3 A^{\\bar H_k} / \\varepsilon$ up to factors, where "
     "$\\bar H_k = k + \\log_A \\Delta^{-2}$ is the stochastic effective horizon. It is loose: the loss falls exponentially "
     "with m in the end, and a bound above 1 says nothing.",
+)
+
+LOSS_RATE = Theorem(
+    name="sqirl/rate",
+    title="The paper's rate: the loss is inversely proportional to the number of steps",
+    paper=Paper(PAPER, "Theorem 3.6"),
+    standing=Standing.RECALLED,
+    statement=r"N = \tilde O\Bigl(\frac{k\, H^3 \alpha^{2 (k - 1)} A^{\bar H_k} (D + F)}{\varepsilon}\Bigr), \qquad"
+    r" \bar H_k = k + \log_A \Delta^{-2}",
+    symbols="$\\varepsilon = \\mathbb{E}\\,[J^* - J(\\hat\\pi)]$, measured as the mean of 60 runs; $N = k H^2 m$: steps; "
+    "$\\Delta$: the smallest gap of a safe state; $D, F$: the complexities of the regressions, on a table the number of "
+    "choices n up to logarithms; $\\alpha$: the amplification of errors, 1 on a table",
+    kind=EveryStep(rounding=lambda s: ROUNDING),
+    hypotheses=PROCESS | GAP | MEANS,
+    run=play_with_more_and_more,
+    measured=lambda s, trace: trace["loss"],
+    bound=lambda s, trace: s.horizon * s.actions**s.depth * s.cells / (s.safe.smallest**2 * trace.times),
+    settings=lambda: iter([ShallowIteration(rare_states(14), 1, episodes=2000)]),
+    controls={"no rewards": play_more_and_more_without_rewards},
+    rate=PowerLaw(lambda s: -1.0),
+    remark="Only the power of $\\varepsilon$ is judged, in one process. There each state is half as likely as the one before, and "
+    "about $1 / m$ of the starts lead to states that m episodes have not seen; in a process without such states the loss "
+    "falls exponentially in the end. A bound with constants that are proved is `sqirl/table-loss`.",
 )

@@ -1,24 +1,22 @@
-r"""What theorems on the effective horizon share: a process, how far one looks ahead, and the exact values of doing so.
+r"""What theorems on the effective horizon share: a process, how far one looks ahead, and what is known of doing so.
 
 :math:`Q^1` are the values of choices that are followed by uniform play, and :math:`Q^{j+1} = r + P \max Q^j`, with
 :math:`Q^{j+1} = Q^j = r` at the last stage. The *safe* states are those to which choices lead that look better than all
-suboptimal ones; the *gap* of a state is the :math:`Q^k` of its best choice less that of its best suboptimal one.
+suboptimal ones; the *gap* of a state is the :math:`Q^k` of its best choice less that of its best suboptimal one. Both
+are those of :func:`~rltheory.solvers.closure_gaps`, up to rounding.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rltheory.arrays import Array, Matrix, count
-from rltheory.measures import action_gaps
-from rltheory.problems import FiniteHorizonMDP, uniform_policy
-from rltheory.solvers import FiniteHorizonOptimum, backward_induction, finite_horizon_values
+from rltheory.arrays import Array, Matrix, Vector, count
+from rltheory.problems import FiniteHorizonMDP
+from rltheory.solvers import Closure, ClosureGaps, ReferenceValues, closure_gaps, reference_values
 
 __all__ = ["Lookahead"]
 
-Marks = NDArray[np.bool_]
 TIE = 1e-9  # values that differ by less, in units of the largest, are taken as equal
 
 
@@ -59,36 +57,32 @@ class Lookahead:
         return np.array([mdp.rewards for mdp in self.problem.stages])
 
     @cached_property
-    def optimum(self) -> FiniteHorizonOptimum:
-        """Optimal values."""
-        return backward_induction(self.problem)
-
-    @cached_property
-    def tie(self) -> float:
-        """Difference of values that may be due to rounding."""
-        return TIE * self.horizon * float(np.abs(self.rewards).max())
-
-    @cached_property
-    def is_optimal(self) -> Marks:
-        """Whether a choice is optimal, shape (H, C)."""
-        optimal: Marks = action_gaps(self.problem.stages[0], self.optimum.action_values) <= self.tie
-        return optimal
+    def values(self) -> ReferenceValues:
+        """Values of random, optimal and worst play."""
+        return reference_values(self.problem)
 
     def best(self, values: Array) -> Array:
         """Largest value of each state's choices, shape (..., S) from (..., C)."""
         largest: Array = np.maximum.reduceat(values, self.problem.stages[0].first_choice[:-1], axis=-1)
         return largest
 
+    def backed_up(self, stage: int, values: Vector) -> Vector:
+        """Rewards of the choices and mean values of the states that follow, shape (C,)."""
+        found: Vector = self.rewards[stage] + self.problem.stages[stage].transition_matrix @ values
+        return found
+
+    def of_choices(self, values: Matrix) -> Matrix:
+        """Values of the choices, shape (H, C), from those of the states, shape (H + 1, S)."""
+        return np.array([self.backed_up(stage, values[stage + 1]) for stage in range(self.horizon)])
+
     @cached_property
     def iterates(self) -> Array:
         """Values of the choices after 0, ..., k - 1 steps of value iteration from random play, shape (k, H, C)."""
-        random = finite_horizon_values(self.problem, uniform_policy(self.problem.stages[0])).action_values
-        values = [random]
+        iterates = [self.of_choices(self.values.random)]
         for _ in range(self.depth - 1):
-            ahead = np.vstack([self.best(values[-1])[1:], np.zeros(self.problem.states)])
-            backed_up = [mdp.transition_matrix @ v for mdp, v in zip(self.problem.stages, ahead, strict=True)]
-            values.append(self.rewards + np.array(backed_up))
-        return np.array(values)
+            end = np.zeros((1, self.problem.states))
+            iterates.append(self.of_choices(np.vstack([self.best(iterates[-1]), end])))
+        return np.array(iterates)
 
     @property
     def action_values(self) -> Matrix:
@@ -97,44 +91,24 @@ class Lookahead:
         return values
 
     @cached_property
-    def is_solvable(self) -> bool:
-        """Whether every policy that is greedy for the values is optimal."""
-        owner = self.problem.stages[0].state_of_choice
-        greedy = self.action_values >= (self.best(self.action_values) - self.tie)[:, owner]
-        return not (self._reached(greedy)[:, owner] & greedy & ~self.is_optimal).any()
+    def tie(self) -> float:
+        """Difference of values that may be due to rounding."""
+        return TIE * self.horizon * float(np.abs(self.rewards).max())
+
+    def _gaps(self, closure: Closure) -> ClosureGaps:
+        return closure_gaps(self.problem, self.values, closure, k=self.depth, tolerance=self.tie, tie=self.tie)
 
     @cached_property
-    def _best_suboptimal(self) -> Matrix:
-        return self.best(np.where(self.is_optimal, -np.inf, self.action_values))
-
-    @cached_property
-    def gaps(self) -> Matrix:
-        """Gap of each stage and state, shape (H, S); infinite where all choices are optimal."""
-        gaps: Matrix = self.best(self.action_values) - self._best_suboptimal
-        return gaps
-
-    @cached_property
-    def safe(self) -> Marks:
-        """Which states are safe, at each stage, shape (H, S)."""
-        owner = self.problem.stages[0].state_of_choice
-        return self._reached(self.is_optimal & (self.action_values > (self._best_suboptimal - self.tie)[:, owner]))
-
-    def _reached(self, taken: Marks) -> Marks:
-        """Which states are reached by certain choices, shape (H, S) from (H, C)."""
-        owner = self.problem.stages[0].state_of_choice
-        reached = np.zeros((self.horizon, self.problem.states), dtype=bool)
-        reached[0] = self.problem.initial > 0
-        for stage in range(self.horizon - 1):
-            chosen = taken[stage] & reached[stage, owner]
-            reached[stage + 1] = chosen.astype(np.float64) @ self.problem.stages[stage].transition_matrix > 0
-        return reached
-
-    @property
-    def gap(self) -> float:
-        """Smallest gap of a safe state; infinite if nothing can go wrong."""
-        return float(self.gaps[self.safe].min())
+    def safe(self) -> ClosureGaps:
+        """The safe states and their gaps."""
+        return self._gaps(Closure.SAFE)
 
     @property
     def has_gap(self) -> bool:
-        """Whether the gap exceeds what rounding may make of 0."""
-        return self.gap > self.tie
+        """Whether no gap of a safe state is 0."""
+        return self.safe.smallest > 0
+
+    @property
+    def is_solvable(self) -> bool:
+        """Whether every policy that is greedy for the values is optimal."""
+        return self._gaps(Closure.GREEDY).smallest > 0

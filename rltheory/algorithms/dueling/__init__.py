@@ -1,0 +1,23 @@
+"""Policies for dueling bandits, and the loop that plays them."""
+
+from rltheory.algorithms.dueling.play import (
+    DuelingPolicy,
+    play_duels,
+)
+from rltheory.algorithms.dueling.policies import (
+    double_thompson,
+    rmed,
+    rucb,
+)
+from rltheory.algorithms.dueling.sparring import (
+    sparring,
+)
+
+__all__ = [
+    "DuelingPolicy",
+    "double_thompson",
+    "play_duels",
+    "rmed",
+    "rucb",
+    "sparring",
+]
