@@ -17,7 +17,6 @@ from rltheory.algorithms import (
     rectangular_mixture_loop,
 )
 from rltheory.algorithms.joint_loop import joint_concentration
-from rltheory.algorithms.linear_loop import constant_weights
 from rltheory.instances import random_ergodic_mdp, random_linear_mdp, river_swim
 from rltheory.problems import LinearMDP, LinearMixtureMDP, TabularMDP
 from rltheory.simulation import stream
@@ -341,10 +340,6 @@ def test_epochs_by_visits_leave_no_notes():
         (lambda g: ResidualSet([0, 1], [0.0, 0.0], [[1]], radius=1, span=1), r"rewards \(2,\)"),
         (lambda g: ResidualSet([0, 1], [0.0], [[1]], radius=0, span=1), "radius is 0.0"),
         (lambda g: linear_loop(LINEAR, horizon=10, span=1, delta=0.0, rng=g), "delta is 0.0"),
-        (
-            lambda g: constant_weights(LinearMDP([[[0.5, 0.0]], [[0.0, 0.0]]], [[0, 0], [0, 0]], [0, 0])),
-            "laws|sums|no weights make all features 1",
-        ),
         (lambda g: mixture_loop(MIXTURES[0], [[1.0, 0.0]], MODELS, horizon=10, rng=g), "for 41 models of dimension 2"),
         (
             lambda g: likelihood_loop(river_swim(3), MODELS, horizon=10, rng=g),

@@ -11,8 +11,7 @@ With probability :math:`1 - \delta` the roots of empirical and true gaps differ 
    \sqrt{\beta_0} = \frac H2 \sqrt{2 \log \tfrac1\delta + 2 d \log\bigl(1 + 4 R \sqrt T / H\bigr) + d \log\bigl(1 +
    \tfrac Td\bigr)} + R + H;
 
-and :math:`\beta = 9 \beta_0`. Features must have norms <= 1, weights of the rewards and measures those of
-:class:`~rltheory.problems.LinearMDP`, and some vector e of norm :math:`\le \sqrt d` have product 1 with all features.
+and :math:`\beta = 9 \beta_0`, with the norms of :class:`~rltheory.problems.LinearMDP`.
 
 Paper: :cite:`he2024average`. Departures: the radius, as in :mod:`~rltheory.algorithms.joint_loop`.
 """
@@ -25,12 +24,12 @@ from rltheory.algorithms.ellipsoid import EllipsoidWatch
 from rltheory.algorithms.joint_loop import FACTOR, trigger_factor
 from rltheory.algorithms.ucrl import confidence, rewards_in_unit_interval
 from rltheory.algorithms.walk import Walk
-from rltheory.arrays import Vector, positive
+from rltheory.arrays import positive
 from rltheory.problems import LinearMDP
 from rltheory.solvers.linear_residuals import LinearPlanner
 from rltheory.trace import Trace
 
-__all__ = ["constant_weights", "linear_concentration", "linear_loop"]
+__all__ = ["linear_concentration", "linear_loop"]
 
 
 def linear_concentration(dimension: int, horizon: int, span: float, delta: float) -> float:
@@ -44,24 +43,6 @@ def linear_concentration(dimension: int, horizon: int, span: float, delta: float
     norm = (span + 2) * math.sqrt(dimension)
     logs = 2 * math.log(1 / delta) + 2 * dimension * math.log1p(4 * norm * math.sqrt(horizon) / span)
     return (span / 2 * math.sqrt(logs + dimension * math.log1p(horizon / dimension)) + norm + span) ** 2
-
-
-def constant_weights(problem: LinearMDP) -> Vector:
-    r"""Shortest vector whose product with all features is 1.
-
-    Raises
-    ------
-    ValueError
-        If there is none, or its norm exceeds :math:`\sqrt d`.
-    """
-    features = problem.features.reshape(-1, problem.dimension)
-    weights: Vector = np.linalg.pinv(features) @ np.ones(len(features))
-    error, norm = float(np.abs(features @ weights - 1).max()), float(np.linalg.norm(weights))
-    if error > 1e-9:
-        raise ValueError(f"no weights make all features 1: the best ones miss by {error:.3g}")
-    if norm > math.sqrt(problem.dimension) * (1 + 1e-9):
-        raise ValueError(f"the weights that make all features 1 have norm {norm:.6g}; it must be <= sqrt(d)")
-    return weights
 
 
 def linear_loop(
@@ -102,7 +83,7 @@ def linear_loop(
     Raises
     ------
     ValueError, TypeError
-        If a reward lies outside [0, 1], no weights make all features 1, or a number is out of its range.
+        If a reward lies outside [0, 1], or a number is out of its range.
 
     References
     ----------
@@ -119,7 +100,7 @@ def linear_loop(
     scale, trigger = positive(scale, "scale"), trigger_factor(trigger)
     mdp, dimension = problem.tabular, problem.dimension
     rewards_in_unit_interval(mdp)
-    ones = constant_weights(problem)
+    ones = problem.measures.sum(axis=1)  # their product with all features is 1, as laws sum to 1
     walk = Walk(mdp, horizon, rng)
     planner = LinearPlanner(problem, span=span, norm=(span + 2) * math.sqrt(dimension))
     features = planner.features

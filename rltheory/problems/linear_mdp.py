@@ -127,6 +127,15 @@ class LinearMDP(_LinearStructure):
         object.__setattr__(self, "weights", frozen(theta))
         object.__setattr__(self, "tabular", TabularMDP(laws, phi @ theta, initial=initial, title=title))
 
+    def to_data(self) -> dict[str, Any]:
+        """Return what the process is made from as plain data, exact to the last bit; `from_data` undoes it."""
+        return super().to_data() | {"measures": self.measures.tolist()}
+
+    @staticmethod
+    def from_data(data: Mapping[str, Any]) -> "LinearMDP":
+        """Build the process that :meth:`to_data` described."""
+        return LinearMDP(**data)
+
     @classmethod
     def from_tabular(cls, mdp: TabularMDP) -> Self:
         """Take the indicators of the choices for features.
@@ -150,15 +159,6 @@ class LinearMDP(_LinearStructure):
             )
         features = np.eye(mdp.choices).reshape(mdp.states, -1, mdp.choices)
         return cls(features, mdp.transition_matrix, mdp.rewards, initial=mdp.initial, title=mdp.title)
-
-    def to_data(self) -> dict[str, Any]:
-        """Return what the process is made from as plain data, exact to the last bit; `from_data` undoes it."""
-        return super().to_data() | {"measures": self.measures.tolist()}
-
-    @staticmethod
-    def from_data(data: Mapping[str, Any]) -> "LinearMDP":
-        """Build the process that :meth:`to_data` described."""
-        return LinearMDP(**data)
 
 
 class LinearMixtureMDP(_LinearStructure):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from rltheory.algorithms.joint_loop import joint_concentration, joint_loop
-from rltheory.algorithms.linear_loop import constant_weights, linear_concentration, linear_loop
+from rltheory.algorithms.linear_loop import linear_concentration, linear_loop
 from rltheory.algorithms.mixture_loop import mixture_concentration, mixture_loop
 from rltheory.algorithms.walk import Walk
 from rltheory.arrays import Array, Matrix
@@ -343,15 +343,6 @@ def has_small_span(s: Learning) -> bool | str:
     return s.optimum.bias_span <= s.span * (1 + 1e-12) or f"sp(h*) is {s.optimum.bias_span:.6g}, H is {s.span:.6g}"
 
 
-def has_constant_weights(s: Linear) -> bool | str:
-    """Whether some short vector has product 1 with all features."""
-    try:
-        constant_weights(s.problem)
-    except ValueError as error:
-        return str(error)
-    return True
-
-
 def contains_the_truth(s: Mixture) -> bool:
     """Whether the weights of the process are among those considered."""
     return any(np.allclose(s.problem.weights, weights, rtol=0, atol=1e-12) for weights in s.weights)
@@ -505,7 +496,6 @@ LINEAR_OPTIMISM, LINEAR_GAP, LINEAR_EPOCHS, LINEAR_REGRET = statements(
     | {
         "$H \\ge \\mathrm{sp}(h^*)$": has_small_span,
         "$\\|\\phi\\| \\le 1$, $\\|\\theta\\| \\le \\sqrt d$, and measures of norm $\\sqrt d$ at most": BY_CONSTRUCTION,
-        "$\\langle \\phi, e \\rangle = 1$ for some $e$ with $\\|e\\| \\le \\sqrt d$": has_constant_weights,
     },
     settings=linear_grid,
     strategy=any_linear,

@@ -92,7 +92,7 @@ class Linear(Joint):
         matrix, d = self.matrix(walk), self.s.problem.dimension
         targets = [self.x[c] * (self.s.mdp.rewards[c] + f.values[after] - f.gain) for c, after in walk.past]
         away = f.weights - np.linalg.solve(matrix, sum(targets, np.zeros(d)))
-        ones = np.linalg.pinv(self.x) @ np.ones(len(self.x))
+        ones = np.linalg.pinv(self.x) @ np.ones(len(self.x))  # unique: features span the space
         off = f.weights - (self.s.problem.weights + self.s.problem.measures @ f.values - f.gain * ones)
         return away @ matrix @ away, off @ matrix @ off
 
