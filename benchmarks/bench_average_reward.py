@@ -12,21 +12,9 @@ import numba
 import numpy as np
 
 from benchmarks.harness import Contender, Limit, Race
-from rltheory.algorithms import (
-    kl_ucrl,
-    loop,
-    lscvi_ucb,
-    mdp_oomd,
-    optimistic_q_learning,
-    pmevi_dt,
-    scal,
-    tsde,
-    ucrl2,
-    ucrl2b,
-)
+from rltheory.algorithms import average_reward_learners
 from rltheory.instances import river_swim
 from rltheory.measures import pseudo_regret
-from rltheory.problems import LinearMDP
 from rltheory.simulation import replicates, stream
 from rltheory.solvers import Plausible, extended_value_iteration
 
@@ -35,26 +23,16 @@ SPAN = 6.4  # that of the optimal bias is 6.31
 STEPS, REPLICATES, DELTA = 1_000_000, 20, 0.05
 
 
+PRACTICAL = ("LOOP, bonus x 0.2", "optimistic Q-learning, bonus x 0.01", "LSCVI-UCB, bonus x 0.02")
+
+
 def learners(horizon):
-    """Every learner, at the constants of its theorem and, where these leave nothing to see, at smaller ones."""
-    common, known = {"horizon": horizon, "delta": DELTA}, {"known_rewards": True}
-    linear = LinearMDP.from_tabular(RIVER)
-    return {
-        "UCRL2": lambda rng: ucrl2(RIVER, rng=rng, **common, **known),
-        "UCRL2B": lambda rng: ucrl2b(RIVER, rng=rng, **common, **known),
-        "KL-UCRL": lambda rng: kl_ucrl(RIVER, rng=rng, **common, **known),
-        "SCAL": lambda rng: scal(RIVER, span=SPAN, rng=rng, **common, **known),
-        "PMEVI-DT": lambda rng: pmevi_dt(RIVER, rng=rng, **common, **known),
-        "LOOP": lambda rng: loop(RIVER, span=SPAN, rng=rng, **common),
-        "LOOP, bonus x 0.2": lambda rng: loop(RIVER, span=SPAN, bonus=0.2, rng=rng, **common),
-        "TSDE": lambda rng: tsde(RIVER, horizon=horizon, rng=rng),
-        "optimistic Q-learning": lambda rng: optimistic_q_learning(RIVER, span=SPAN, rng=rng, **common),
-        "optimistic Q-learning, bonus x 0.01": lambda rng: optimistic_q_learning(
-            RIVER, span=SPAN, bonus=0.01, rng=rng, **common
-        ),
-        "MDP-OOMD": lambda rng: mdp_oomd(RIVER, horizon=horizon, window=10, length=100, rate=0.1, rng=rng),
-        "LSCVI-UCB, bonus x 0.02": lambda rng: lscvi_ucb(linear, span=SPAN, bonus=0.02, rng=rng, **common),
-    }
+    """Every learner at the constants of its theorem, and some where these leave little to see at smaller ones."""
+    common = {"horizon": horizon, "span": SPAN, "delta": DELTA}
+    runs = average_reward_learners(RIVER, **common)
+    for name in PRACTICAL:
+        runs[name] = average_reward_learners(RIVER, bonus=float(name.split()[-1]), **common)[name]
+    return runs
 
 
 def steps_race(name: str, steps: int, limit: float, plain=None) -> Race:

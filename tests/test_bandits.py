@@ -177,8 +177,8 @@ def test_normal_numbers():
 
 @pytest.mark.parametrize(("a", "b"), [(1, 1), (1, 7), (2, 1), (30, 70), (5000, 3)])
 def test_beta_variates(a, b):
-    states, out, work = lanes(f"beta {a} {b}"), np.empty((500, 64)), np.empty((4, 64))
-    for i in range(500):
+    states, out, work = lanes(f"beta {a} {b}"), np.empty((4000, 64)), np.empty((4, 64))
+    for i in range(4000):
         beta_variates(states, np.full(64, float(a)), np.full(64, float(b)), work, out[i])
     assert stats.kstest(out.ravel(), stats.beta(a, b).cdf).pvalue > LEVEL
 

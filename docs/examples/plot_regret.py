@@ -56,7 +56,7 @@ ax = rl.plots.arm_pulls(runs)
 # Logarithmic or linear?
 # ----------------------
 # On logarithmic axes a power of time is a line, whose slope is its exponent. Exploring at a constant rate costs a
-# constant share of every round: slope 1.
+# constant share of every round: slope 1 in the end.
 
 greedy = rl.compare_policies(bandit, [epsilon_greedy(0.1), thompson()], horizon=20_000, replicates=300)
 ax = rl.plots.regret(greedy, slopes=(1,), log_regret=True)

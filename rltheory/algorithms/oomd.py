@@ -34,13 +34,13 @@ SUM_TOLERANCE = 1e-13
 
 
 @kernel
-def _choose(policy: Vector, first: int, end: int, rng: np.random.Generator) -> int:
-    level = rng.random()
-    for choice in range(first, end - 1):
-        level -= policy[choice]
-        if level < 0.0:
-            return choice
-    return end - 1
+def _accumulate(first_choice: Indices, policy: Vector, sums: Vector) -> None:
+    """Write the sums of the probabilities up to each choice of a state."""
+    for state in range(first_choice.size - 1):
+        total = 0.0
+        for choice in range(first_choice[state], first_choice[state + 1]):
+            total += policy[choice]
+            sums[choice] = total
 
 
 @kernel
@@ -108,10 +108,11 @@ def _learn(
     record: Record,
     rng: np.random.Generator,
 ) -> None:
-    first_choice, first_entry, successors, cumulative = laws
+    first_choice, first_entry, successors, _, cumulative = laws
     times, visits = record.times, np.zeros(rewards.size, np.int64)
     values, totals = np.zeros(rewards.size), np.empty(made.size + 1)
-    anchor, inverse = 1.0 / policy, np.empty(policy.size)
+    anchor, inverse, sums = 1.0 / policy, np.empty(policy.size), np.empty(policy.size)
+    _accumulate(first_choice, policy, sums)
     state, epochs, step = record.state[0], 1, 0
     time = 0
     for place in range(1, times.size):
@@ -123,9 +124,10 @@ def _learn(
                     _ascend(anchor, values, rate, first_choice[s], first_choice[s + 1], inverse)
                 for c in range(policy.size):
                     policy[c] = 1.0 / inverse[c]
+                _accumulate(first_choice, policy, sums)
                 epochs += 1
                 step = 0
-            choice = _choose(policy, first_choice[state], first_choice[state + 1], rng)
+            choice = draw(sums, first_choice[state], first_choice[state + 1], rng)
             states[step], made[step] = state, choice
             visits[choice] += 1
             state = successors[draw(cumulative, first_entry[choice], first_entry[choice + 1], rng)]

@@ -51,7 +51,7 @@ def _learn(
     record: Record,
     rng: np.random.Generator,
 ) -> None:
-    first_choice, first_entry, successors, cumulative = laws
+    first_choice, first_entry, successors, _, cumulative = laws
     discount = 1.0 - 1.0 / lookahead
     times, visits = record.times, np.zeros(rewards.size, np.int64)
     state, time = record.state[0], 0

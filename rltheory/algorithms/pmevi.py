@@ -32,7 +32,7 @@ import numpy as np
 
 from rltheory.algorithms.sampling import CumulativeLaws, draw
 from rltheory.algorithms.ucrl import bernstein_radii, confidence, plausible_rewards, rewards_in_unit_interval
-from rltheory.algorithms.walk import Walk
+from rltheory.algorithms.walk import Notes, Plan, Walk, Watch
 from rltheory.arrays import Array, Matrix, Vector, positive
 from rltheory.jit import kernel
 from rltheory.problems.mdp import MDP, Indices
@@ -98,6 +98,44 @@ def _walk_and_commute(
     return state, steps, total
 
 
+class _Commuter:
+    """Ends epochs by visits, and keeps account of commutes."""
+
+    def __init__(self, walk: "CommutingWalk") -> None:
+        self._of = walk
+        self._allowance = np.maximum(walk.visits, 1)
+
+    def walk(
+        self,
+        laws: CumulativeLaws,
+        policy: Indices,
+        entries: Indices,
+        state: int,
+        steps: int,
+        rng: np.random.Generator,
+    ) -> tuple[int, int]:
+        """Follow the policy while the allowance lasts."""
+        learner = self._of
+        state, steps, learner.earned = _walk_and_commute(
+            laws,
+            learner.mdp.rewards,
+            policy,
+            self._allowance,
+            entries,
+            learner.commutes,
+            state,
+            learner.time,
+            learner.earned,
+            steps,
+            rng,
+        )
+        return state, steps
+
+    def notes(self) -> Notes:
+        """Nothing more to record."""
+        return {}
+
+
 class CommutingWalk(Walk):
     """A walk that remembers what was earned between any two states."""
 
@@ -108,21 +146,9 @@ class CommutingWalk(Walk):
         self.earned = 0.0
         _arrive(self.commutes, self.state, self.time, self.earned)
 
-    def _move(self, policy: Indices, allowance: Indices, steps: int) -> int:
-        self.state, steps, self.earned = _walk_and_commute(
-            self._laws,
-            self.mdp.rewards,
-            policy,
-            allowance,
-            self.entries,
-            self.commutes,
-            self.state,
-            self.time,
-            self.earned,
-            steps,
-            self.rng,
-        )
-        return steps
+    def follow(self, plan: Plan, *, longest: int | None = None, watch: Watch | None = None) -> None:
+        """Follow a plan as any walk does, with an eye on commutes."""
+        super().follow(plan, longest=longest, watch=watch or _Commuter(self))
 
     def bias_differences(self, largest: float, delta: float) -> tuple[Matrix, Matrix]:
         """Estimates of the differences of the bias between two states, and bounds on their errors."""

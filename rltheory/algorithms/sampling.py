@@ -23,6 +23,7 @@ class CumulativeLaws(NamedTuple):
     first_choice: Indices  # (S + 1,), the same in all processes
     first_entry: Indices  # (C + 1,)
     successors: Indices  # (E,)
+    probabilities: Vector  # (E,)
     cumulative: Vector  # (E,), the sum so far over the entries of the choice
 
 
@@ -30,17 +31,19 @@ def cumulative_laws(processes: Sequence[MDP]) -> CumulativeLaws:
     """Laws of processes with the same choices."""
     from scipy.sparse import csr_array
 
-    first_entry, successors, cumulative = [np.zeros(1, np.int64)], [], []
+    first_entry, successors, probabilities, cumulative = [np.zeros(1, np.int64)], [], [], []
     for mdp in processes:
         laws = csr_array(mdp.transition_matrix, copy=True)
         laws.eliminate_zeros()
         pointers = laws.indptr.astype(np.int64)
+        probabilities.append(laws.data)
         total = np.append(0.0, np.cumsum(laws.data))
         first_entry.append(first_entry[-1][-1] + pointers[1:])
         successors.append(laws.indices.astype(np.int64))
         cumulative.append(total[1:] - np.repeat(total[pointers[:-1]], np.diff(pointers)))
     return CumulativeLaws(
-        processes[0].first_choice, np.concatenate(first_entry), np.concatenate(successors), np.concatenate(cumulative)
+        processes[0].first_choice,
+        *(np.concatenate(part) for part in (first_entry, successors, probabilities, cumulative)),
     )
 
 

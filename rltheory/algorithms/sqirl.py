@@ -64,7 +64,7 @@ def _collect(
     rng: np.random.Generator,
 ) -> None:
     """Play episodes that follow the policy before a stage and choose at random from there on."""
-    first_choice, first_entry, successors, cumulative = laws
+    first_choice, first_entry, successors, _, cumulative = laws
     choices, returns = batch
     horizon, last = made.shape[0], stage + choices.shape[1] - 1
     for episode in range(returns.size):

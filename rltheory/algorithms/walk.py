@@ -11,9 +11,11 @@ Whatever function :math:`V_t` and gain :math:`J_t` a plan stands on, with the ch
 The three sums are what plans promise too much, what chance adds, and what changes of plans cost.
 """
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rltheory.algorithms.sampling import CumulativeLaws, cumulative_laws, draw
 from rltheory.arrays import Array, Times, Vector, count
@@ -21,7 +23,9 @@ from rltheory.jit import kernel
 from rltheory.problems.mdp import MDP, Indices
 from rltheory.trace import Trace, record_times
 
-__all__ = ["Plan", "Walk"]
+__all__ = ["Notes", "Plan", "Walk", "Watch"]
+
+Notes = Mapping[str, tuple[tuple[str, ...], NDArray[np.float64] | float]]
 
 
 class Plan(Protocol):
@@ -38,6 +42,24 @@ class Plan(Protocol):
     @property
     def values(self) -> Vector:
         """The function V that goes with it, shape (S,)."""
+
+
+class Watch(Protocol):
+    """What decides when an epoch ends."""
+
+    def walk(
+        self,
+        laws: CumulativeLaws,
+        policy: Indices,
+        entries: Indices,
+        state: int,
+        steps: int,
+        rng: np.random.Generator,
+    ) -> tuple[int, int]:
+        """Follow a policy for some steps, or until the epoch ends; count entries, return the state and the steps."""
+
+    def notes(self) -> Notes:
+        """Numbers to record beside those of the walk, with the labels of their dimensions."""
 
 
 @kernel
@@ -61,6 +83,29 @@ def _walk(
         entries[entry] += 1
         state = successors[entry]
     return state, steps
+
+
+class _Allowance:
+    """An epoch ends before a choice is made more often than it may."""
+
+    def __init__(self, allowance: Indices) -> None:
+        self._allowance = allowance
+
+    def walk(
+        self,
+        laws: CumulativeLaws,
+        policy: Indices,
+        entries: Indices,
+        state: int,
+        steps: int,
+        rng: np.random.Generator,
+    ) -> tuple[int, int]:
+        """Follow the policy while the allowance lasts."""
+        return _walk(laws, policy, self._allowance, entries, state, steps, rng)
+
+    def notes(self) -> Notes:
+        """Nothing more to record."""
+        return {}
 
 
 class Walk:
@@ -108,6 +153,7 @@ class Walk:
             "noise": np.zeros(points),
             "drift": np.zeros(points),
         }
+        self._labels: dict[str, tuple[str, ...]] = {"visits": ("choice",)}
         self.promised = 0.0  # sum of the gains that plans promised
         self._next = 1
 
@@ -125,7 +171,22 @@ class Walk:
         laws: Array = seen / seen.sum(axis=1, keepdims=True)
         return laws
 
-    def follow(self, plan: Plan, *, longest: int | None = None) -> None:
+    @property
+    def laws(self) -> CumulativeLaws:
+        """The laws by which next states are drawn; counts and errors of possible steps are in their order."""
+        return self._laws
+
+    @property
+    def choice_of_entry(self) -> Indices:
+        """The choice of each possible step, shape (E,)."""
+        return self._choice_of_entry
+
+    def expected(self, values: Vector) -> Vector:
+        """Expected values of the next state, shape (C,)."""
+        means: Vector = self.mdp.transition_matrix @ values
+        return means
+
+    def follow(self, plan: Plan, *, longest: int | None = None, watch: Watch | None = None) -> None:
         """Follow a plan for an epoch: until a choice is due that was made as often in it as ever before, and once.
 
         Parameters
@@ -134,43 +195,40 @@ class Walk:
             The policy, and what it is expected to be worth.
         longest
             Number of steps after which the epoch ends at the latest, >= 1.
+        watch
+            What ends the epoch in place of the number of visits.
         """
-        allowance = np.maximum(self.visits, 1)
+        watch = _Allowance(np.maximum(self.visits, 1)) if watch is None else watch
         end = self.horizon if longest is None else min(self.horizon, self.time + longest)
         policy = np.ascontiguousarray(plan.policy, np.int64)
+        values, expected = plan.values, self.expected(plan.values)
+        promised = np.full(self.mdp.choices, np.nan)
+        promised[policy] = values + plan.gain - self.mdp.rewards[policy] - expected[policy]
+        if self.time == 0:
+            self._note(0, watch)
         self.epochs += 1
         self.epoch_began = self.time
         stopped = False
         while not stopped and self.time < end:
             goal = min(end, int(self.times[self._next]))
             before, entries = self.state, self.entries.copy()
-            steps = self._move(policy, allowance, goal - self.time)
+            self.state, steps = watch.walk(self._laws, policy, self.entries, before, goal - self.time, self.rng)
             stopped = self.time + steps < goal
             self.time += steps
-            self._settle(plan, policy, self.entries - entries, before, steps)
+            moves = self.entries - entries
+            made = np.add.reduceat(moves, self._laws.first_entry[:-1])
+            visited = made > 0
+            self.visits += made
+            self._sums += (
+                made[visited] @ promised[visited],
+                made @ expected - moves @ values[self._laws.successors],
+                values[self.state] - values[before],
+            )
+            self.promised += steps * plan.gain
             if self.time == self.times[self._next]:
                 self._write(plan)
-
-    def _move(self, policy: Indices, allowance: Indices, steps: int) -> int:
-        """Take some steps, or as many as the allowance permits, and return how many they were."""
-        self.state, steps = _walk(self._laws, policy, allowance, self.entries, self.state, steps, self.rng)
-        return steps
-
-    def _settle(self, plan: Plan, policy: Indices, moves: Indices, before: int, steps: int) -> None:
-        """Account for the steps taken since the last account."""
-        values, successors = plan.values, self._laws.successors
-        made = np.add.reduceat(moves, self._laws.first_entry[:-1])
-        self.visits += made
-        expected = self.mdp.transition_matrix @ values
-        promised = np.full(self.mdp.choices, np.nan)
-        promised[policy] = values + plan.gain - self.mdp.rewards[policy] - expected[policy]
-        visited = made > 0
-        self._sums += (
-            made[visited] @ promised[visited],
-            made @ expected - moves @ values[successors],
-            values[self.state] - values[before],
-        )
-        self.promised += steps * plan.gain
+                self._note(self._next, watch)
+                self._next += 1
 
     def _write(self, plan: Plan) -> None:
         record, place = self._record, self._next
@@ -178,17 +236,21 @@ class Walk:
         record["state"][place], record["gain"][place] = self.state, plan.gain
         record["epochs"][place], record["promised"][place] = self.epochs, self.promised
         record["errors"][place], record["noise"][place], record["drift"][place] = self._sums
-        self._next += 1
+
+    def _note(self, place: int, watch: Watch) -> None:
+        for name, (labels, value) in watch.notes().items():
+            if place == 0:
+                self._record[name], self._labels[name] = np.zeros((self.times.size, *np.shape(value))), labels
+            self._record[name][place] = value
 
     def trace(self, algorithm: str) -> Trace:
         """Record of the run.
 
         At each recorded time: ``visits``, shape (time, choice), how often each choice was made; ``state``; ``gain``,
         which the plan in force promised in the step before; ``epochs`` so far; ``promised``, the sum of those gains;
-        and the three sums that make up its distance from the rewards: ``errors``, ``noise`` and ``drift``.
+        and the three sums that make up its distance from the rewards: ``errors``, ``noise`` and ``drift``; and the
+        notes of what ended the epochs, if that was not the number of visits.
         """
         self._record["gain"][0] = self._record["gain"][1]
-        values = {
-            name: (("time", "choice") if array.ndim == 2 else ("time",), array) for name, array in self._record.items()
-        }
+        values = {name: (("time", *self._labels.get(name, ())), array) for name, array in self._record.items()}
         return Trace(algorithm, self.times, values, clock="step")

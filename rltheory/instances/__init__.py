@@ -19,6 +19,7 @@ from rltheory.instances.effective_horizon import (
     random_deterministic,
     random_episodes,
 )
+from rltheory.instances.locks import diabolical_lock
 from rltheory.instances.losses import (
     bernoulli_losses,
     drifting_losses,
@@ -84,6 +85,7 @@ __all__ = [
     "condorcet",
     "cycle",
     "dead_end_or_options",
+    "diabolical_lock",
     "drifting_losses",
     "efron_dice",
     "forgetful_mixture",

@@ -97,9 +97,22 @@ from rltheory.solvers.gorp_bounds import (
     gorp_bounds,
     gorp_failure_bounds,
 )
+from rltheory.solvers.linear_residuals import (
+    LinearPlan,
+    LinearPlanner,
+)
 from rltheory.solvers.minimax import (
     MinimaxWinner,
     minimax_winner,
+)
+from rltheory.solvers.mixtures import (
+    WeightSet,
+    largest_product,
+    optimistic_mixture_plan,
+)
+from rltheory.solvers.model_class import (
+    Model,
+    ModelClass,
 )
 from rltheory.solvers.occupancy import (
     DiscountedEvaluation,
@@ -137,6 +150,11 @@ from rltheory.solvers.reachability import (
 from rltheory.solvers.regularized import (
     RegularizedEquilibrium,
     regularized_equilibrium,
+)
+from rltheory.solvers.residuals import (
+    JointPlan,
+    ResidualSet,
+    largest_joint_gain,
 )
 from rltheory.solvers.return_distributions import (
     ReturnDistributions,
@@ -204,11 +222,16 @@ __all__ = [
     "HemicontinuityRadius",
     "HittingTimes",
     "HorizonAnalysis",
+    "JointPlan",
+    "LinearPlan",
+    "LinearPlanner",
     "LinearProgramSolution",
     "MarkovChain",
     "MinimaxWinner",
     "MinimumOccupancies",
     "MixingTime",
+    "Model",
+    "ModelClass",
     "OccupancyOptimum",
     "OptimalChoices",
     "OptimalityMargins",
@@ -219,6 +242,7 @@ __all__ = [
     "ReferenceValues",
     "RegularizedEquilibrium",
     "RelativeValues",
+    "ResidualSet",
     "ReturnDistributions",
     "SimpleEffectiveHorizon",
     "SoftFiniteHorizonOptimum",
@@ -228,6 +252,7 @@ __all__ = [
     "StationaryLaws",
     "StickyAnalysis",
     "StochasticEffectiveHorizon",
+    "WeightSet",
     "WeightSweep",
     "ZeroTemperatureLimit",
     "analyze_gorp",
@@ -269,7 +294,9 @@ __all__ = [
     "is_unichain",
     "is_weakly_communicating",
     "k_gaps",
+    "largest_joint_gain",
     "largest_mean",
+    "largest_product",
     "linear_program",
     "min_k",
     "minimax_winner",
@@ -280,6 +307,7 @@ __all__ = [
     "optimal_choices",
     "optimality_margins",
     "optimistic_gain_by_bisection",
+    "optimistic_mixture_plan",
     "policy_gradient",
     "policy_iteration",
     "reach_probability",

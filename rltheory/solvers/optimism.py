@@ -54,7 +54,8 @@ class _Sets(NamedTuple):
     laws: Matrix  # (C, S)
     radii: Matrix  # (C, S) of a box, (C, 1) otherwise
     excess: Vector  # (C,), infinite where the mean is bounded by the set alone
-    columns: Matrix  # (S, C), the laws by successors, for balls of the first norm; empty otherwise
+    columns: Matrix  # (S, C), by successors: the laws, for balls of the first norm, or least probabilities in boxes
+    rooms: Matrix  # (S, C), by successors: how much more than the least probability a box holds
 
 
 class _Room(NamedTuple):
@@ -116,6 +117,7 @@ class Plausible:
     form: str
     excess: Vector
     _columns: Matrix
+    _rooms: Matrix
 
     def __init__(
         self,
@@ -155,7 +157,12 @@ class Plausible:
         most = np.full(choices, np.inf) if excess is None else np.array(excess, dtype=np.float64)
         if most.shape != (choices,) or not (most >= 0).all():
             raise ValueError(f"excess is {most}; it must hold a number >= 0 for each of {choices} choices")
-        columns = np.ascontiguousarray(rows.T) if form == "l1" else np.empty((0, 0))
+        columns = rooms = np.empty((0, 0))
+        if form == "l1":
+            columns = np.ascontiguousarray(rows.T)
+        elif form == "box":
+            columns = np.ascontiguousarray(np.maximum(rows - sizes, 0.0).T)
+            rooms = np.ascontiguousarray(np.minimum(rows + sizes, 1.0).T) - columns
         arrays = {
             "first_choice": starts,
             "rewards": gains,
@@ -163,6 +170,7 @@ class Plausible:
             "radii": sizes,
             "excess": most,
             "_columns": columns,
+            "_rooms": rooms,
         }
         for name, array in arrays.items():
             object.__setattr__(self, name, frozen(array))
@@ -172,7 +180,14 @@ class Plausible:
     def arrays(self) -> _Sets:
         """What kernels receive."""
         return _Sets(
-            FORMS[self.form], self.first_choice, self.rewards, self.laws, self.radii, self.excess, self._columns
+            FORMS[self.form],
+            self.first_choice,
+            self.rewards,
+            self.laws,
+            self.radii,
+            self.excess,
+            self._columns,
+            self._rooms,
         )
 
 
@@ -227,22 +242,20 @@ def _within_distances(
 
 
 @kernel
-def _within_box(law: Vector, radius: Vector, values: Vector, order: Indices) -> float:
-    """Start from the least probabilities, and fill up from the best state on."""
-    mean = 0.0
-    left = 1.0
-    for s in range(law.size):
-        least = max(0.0, law[s] - radius[s])
-        left -= least
-        mean += least * values[s]
+def _within_boxes(columns: Matrix, rooms: Matrix, values: Vector, order: Indices, left: Vector, means: Vector) -> None:
+    """Start from the least probabilities, and fill up from the best state on; for all choices side by side."""
+    for c in range(means.size):
+        left[c] = 1.0
+        means[c] = 0.0
+    for state in range(values.size):
+        for c in range(means.size):
+            left[c] -= columns[state, c]
     for place in range(order.size):
-        s = order[place]
-        added = min(left, min(1.0, law[s] + radius[s]) - max(0.0, law[s] - radius[s]))
-        mean += added * values[s]
-        left -= added
-        if left <= 0.0:
-            break
-    return mean
+        state = order[place]
+        for c in range(means.size):
+            added = rooms[state, c] if rooms[state, c] < left[c] else left[c]
+            left[c] -= added
+            means[c] += (columns[state, c] + added) * values[state]
 
 
 @kernel
@@ -317,12 +330,12 @@ def _largest_means(sets: _Sets, values: Vector, room: _Room) -> None:
     order, means = room.order, room.means
     if form == DISTANCE:
         _within_distances(sets.columns, radii, values, order, room.left, means)
+    elif form == BOX:
+        _within_boxes(sets.columns, sets.rooms, values, order, room.left, means)
     else:
         for c in range(means.size):
             if form == BONUS:
                 means[c] = _mean(laws[c], values) + radii[c, 0]
-            elif form == BOX:
-                means[c] = _within_box(laws[c], radii[c], values, order)
             else:
                 means[c] = _within_divergence(laws[c], radii[c, 0], values, order)
     for c in range(means.size):

@@ -6,7 +6,17 @@ import numpy as np
 
 from tests.exact_mdps import state_choices
 
-__all__ = ["backup", "best_values", "choice_values", "first_best", "laws", "occupancy", "values_of"]
+__all__ = [
+    "average_optimum",
+    "backup",
+    "best_values",
+    "choice_values",
+    "drawn",
+    "first_best",
+    "laws",
+    "occupancy",
+    "values_of",
+]
 
 
 def laws(mdp):
@@ -47,3 +57,22 @@ def occupancy(mdp, discount, policy):
         made = np.concatenate([policy[list(choices)] * state[s] for s, choices in enumerate(state_choices(mdp))])
         total, state, weight = total + weight * made, made @ laws(mdp), discount * weight
     return total
+
+
+def average_optimum(mdp):
+    """Gain and bias of the best of all policies, with bias 0 in the first state."""
+    found = []
+    for made in product(*state_choices(mdp)):
+        rows = np.eye(mdp.states) - laws(mdp)[list(made)]
+        rows[:, 0] = 1  # the gain, in the place of the bias of the first state
+        solved = np.linalg.solve(rows, mdp.rewards[list(made)])
+        found.append((solved[0], np.append(0, solved[1:])))
+    return max(found, key=lambda pair: pair[0])
+
+
+def drawn(mdp, choice, rng):
+    """Draw the next state, as the package does: one uniform number, and the first state whose sum exceeds it."""
+    law = laws(mdp)[choice]
+    support = np.flatnonzero(law)
+    sums = np.cumsum(law[support])
+    return int(support[np.flatnonzero(sums > rng.random() * sums[-1])[0]])
