@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.harness import Contender, Limit, Race, peer
 from rltheory.algorithms import compare_policies
-from rltheory.algorithms.bandits import kl_ucb, moss, thompson, ucb1
+from rltheory.algorithms.bandits import exp3, kl_ucb, moss, thompson, ucb1
 from rltheory.plots import regret
 from rltheory.problems import Bandit
 
@@ -150,7 +150,12 @@ def pull_races() -> Iterator[Race]:
     contenders += [of_mabwiser(others)] if others else []
     yield Race("UCB1: a pull", contenders, Limit(1 / 90e6))
     yield Race("UCB1, two threads: a pull", [ours(ucb1(), 20_000, 1024, 2)], Limit(1 / 180e6))
-    for policy, name, limit in ((moss(), "MOSSH", 40e6), (kl_ucb(), "klUCB", 5e6), (thompson(), "Thompson", 3e6)):
+    for policy, name, limit in (
+        (moss(), "MOSSH", 40e6),
+        (exp3(), "Exp3", 40e6),
+        (kl_ucb(), "klUCB", 5e6),
+        (thompson(), "Thompson", 3e6),
+    ):
         contenders = [ours(policy, 20_000, 64, 1)]
         if policy.name == "Thompson":
             contenders.append(

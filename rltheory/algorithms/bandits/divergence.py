@@ -115,7 +115,7 @@ def _choose_by_upper_bound(top: Kernel, coordinate: Kernel, point: Kernel, kl: K
 
 
 def kl_ucb(family: Family = BERNOULLI, c: float = 0.0) -> Policy:
-    r"""KL-UCB :cite:`garivier2011,cappe2013`.
+    r"""KL-UCB :cite:`garivier2011`, :cite:`cappe2013`.
 
     The index is :math:`\max\{q : N \mathrm{kl}(\hat\mu, q) \le \log t + c \log\log t\}`.
 

@@ -1,0 +1,73 @@
+"""Dueling bandits with ten actions: duels a second, with the regret at 100 times."""
+
+import math
+from collections.abc import Iterator
+
+import numba
+import numpy as np
+
+from benchmarks.harness import Contender, Limit, Race
+from rltheory.algorithms.bandits import exp3
+from rltheory.algorithms.dueling import double_thompson, play_duels, rmed, rucb, sparring
+from rltheory.instances import bradley_terry
+from rltheory.simulation import stream
+
+GAME = bradley_terry(np.linspace(2, 0, 10))
+HORIZON = 5_000
+
+
+@numba.njit
+def bare_rucb(prefer: np.ndarray, horizon: int, replicates: int) -> float:
+    """RUCB with the regret at the end, and nothing around it; the first of all candidates meets its first rival."""
+    n, total = len(prefer), 0.0
+    for _ in range(replicates):
+        wins = np.zeros((n, n))
+        for t in range(1, horizon + 1):
+            bonus, c = 0.51 * math.log(t), np.random.randint(n)  # noqa: NPY002, which compiled code does not know
+            candidates = 0
+            for a in range(n):
+                low = np.inf
+                for b in range(n):
+                    met = wins[a, b] + wins[b, a]
+                    if b != a and met > 0:
+                        low = min(low, wins[a, b] / met + math.sqrt(bonus / met))
+                if low >= 0.5:
+                    candidates += 1
+                    if np.random.random() * candidates < 1:  # noqa: NPY002
+                        c = a
+            d, largest = c, 0.5
+            for b in range(n):
+                met = wins[b, c] + wins[c, b]
+                value = wins[b, c] / met + math.sqrt(bonus / met) if met > 0 else np.inf
+                if b != c and value > largest:
+                    d, largest = b, value
+            total += (prefer[0, c] + prefer[0, d] - 1) / 2
+            if np.random.random() < prefer[c, d]:  # noqa: NPY002
+                wins[c, d] += 1
+            else:
+                wins[d, c] += 1
+    return total / replicates
+
+
+def is_learnt(regret: float) -> bool:
+    """Whether a regret is that of somebody who learns: random duels cost twice as much as is allowed."""
+    return 0 < regret < HORIZON * GAME.payoff[0].mean() / 2
+
+
+def races() -> Iterator[Race]:
+    for policy, limit in (
+        (rucb(), Limit(1 / 2e6)),
+        (double_thompson(), Limit(1 / 0.3e6)),
+        (rmed(), None),
+        (sparring(exp3()), None),
+    ):
+
+        def run(policy=policy):
+            trace = play_duels(GAME, policy, horizon=HORIZON, rng=stream(0, "bench", "duels"), replicates=64)
+            return trace["regret"][-1].mean()
+
+        contenders = [Contender("rltheory, 1 thread", run, is_learnt, HORIZON * 64)]
+        if policy.name == "RUCB":
+            bare = Contender("bare Numba loop", lambda: bare_rucb(GAME.prefer, HORIZON, 20), is_learnt, HORIZON * 20)
+            contenders.append(bare)
+        yield Race(f"{policy.name}: a duel", contenders, limit)
