@@ -564,7 +564,7 @@ POTENTIAL = Theorem(
     title="Vectors cannot be long again and again in the norm that they make",
     paper=Paper("abbasi2011", "the elliptical potential lemma"),
     standing=Standing.DERIVED,
-    statement=r"\sum_{i \le t} \min \bigl\{1, \|x_i\|^2_{\Lambda_{i-1}^{-1}}\bigr\} \le "
+    statement=r"\sum_{i \le t} \min \{1, \|x_i\|^2_{\Lambda_{i-1}^{-1}}\} \le "
     r"2 d \log \Bigl(1 + \frac{t L^2}{d \lambda}\Bigr), \quad \Lambda_i = \lambda I + \sum_{j \le i} x_j x_j^\top",
     symbols="$x_i$: vectors of $d$ dimensions and length $L$ at most; $\\lambda$: regularisation",
     kind=EveryStep(rounding=lambda s: 1e-9),
