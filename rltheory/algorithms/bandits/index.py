@@ -2,7 +2,7 @@ r"""Policies that pull an arm with the largest index, where an index depends on 
 
 Arms are pulled once each, in order, before anything is compared; of equal indices the first wins. With :math:`N` pulls
 of an arm so far, :math:`\hat\mu` their mean, :math:`\hat V` their (biased) variance, t rounds so far and n the horizon,
-the indices are those that each function generators.
+the indices are those that each function states.
 
 What changes at a pull only, of which there is one a round, is remembered; each round the indices of all arms are made
 of it by few operations, in vector instructions.
