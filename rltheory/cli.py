@@ -598,14 +598,17 @@ def _jobs(
     for theorem in theorems:
         by_type.setdefault(theorem.setting_type, []).append(theorem)
     jobs: list[tuple[Sequence[Theorem[Any]], list[Any] | None]] = []
+    left_out: list[Theorem[Any]] = []
     for kind, group in by_type.items():
         known = {field.name: field for field in dataclasses.fields(kind)}
         needed = {name for name, field in known.items() if field.init and _has_no_default(field)}
         if "game" in known and known["game"].type is PreferenceGame and needed <= fields.keys():
             jobs.append((group, [kind(**{name: value for name, value in fields.items() if name in known})]))
         else:
-            names = ", ".join(theorem.name for theorem in group)
-            click.echo(f"rltheory: left out, for a game alone does not make a setting of theirs: {names}", err=True)
+            left_out += group
+    if left_out:
+        names = ", ".join(theorem.name for theorem in left_out)
+        click.echo(f"rltheory: left out, for a game alone does not make a setting of theirs: {names}", err=True)
     if not jobs:
         raise ValueError("no theorem is left; without --game they are run on their own settings")
     return jobs

@@ -22,8 +22,7 @@ from rltheory.jit import kernel
 from rltheory.problems import Bandit
 from rltheory.algorithms.bandits import follow_the_leader, index_policy, play_bandit, ucb1
 from rltheory.algorithms.bandits.index import first, no_clock
-from rltheory.algorithms.bandits.play import _loop
-from rltheory.problems.bandit import draw
+from rltheory.algorithms.bandits.play import _draw_by_law, _loop, _record_pulls
 
 @numba.njit
 def least(pulls, mean, square, arms, parameters):
@@ -31,7 +30,7 @@ def least(pulls, mean, square, arms, parameters):
 
 for policy in (ucb1(), follow_the_leader(), index_policy("least", no_clock, least, first)):
     trace = play_bandit(Bandit.bernoulli([0.2, 0.9]), policy, horizon=400, rng=np.random.default_rng(0))
-    loop = _loop(policy.start, policy.choose, policy.observe, draw, True)
+    loop = _loop(policy.start, policy.choose, policy.observe, _draw_by_law, _record_pulls, True)
     print(trace["pulls"][-1, 0, 0], *(sum(x.values()) for x in (loop.stats.cache_hits, loop.stats.cache_misses)))
 """
 
