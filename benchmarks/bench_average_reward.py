@@ -130,7 +130,8 @@ def plain_q_learning(horizon, rng):
     return visits.ravel()
 
 
-def planner_race(states: int = 100, actions: int = 10, precision: float = 1e-6) -> Race:
+def planner_race(states: int = 100, actions: int = 10, precision: float = 1e-6, plans: int = 50) -> Race:
+    """Plan some times in a row, as learners do: once alone is less than a millisecond, and begins with empty caches."""
     rng = stream(0, "bench", "extended value iteration")
     choices = states * actions
     laws, rewards = rng.dirichlet(np.full(states, 0.5), choices), rng.random(choices)
@@ -140,18 +141,16 @@ def planner_race(states: int = 100, actions: int = 10, precision: float = 1e-6) 
     expected, *_ = numpy_planner(rewards, laws, radii, first_choice, precision)
 
     def ours():
-        plan = extended_value_iteration(sets, precision=precision)
-        return plan.gain, plan.upper
+        return [extended_value_iteration(sets, precision=precision).gain for _ in range(plans)]
+
+    def numpy():
+        return [numpy_planner(rewards, laws, radii, first_choice, precision)[0] for _ in range(plans)]
 
     return Race(
         f"extended value iteration, {states} states, {actions} actions, balls of the first norm",
         [
-            Contender("rltheory", ours, lambda found: abs(found[0] - expected) <= 1e-9),
-            Contender(
-                "NumPy",
-                lambda: numpy_planner(rewards, laws, radii, first_choice, precision),
-                lambda found: found[0] == expected,
-            ),
+            Contender("rltheory", ours, lambda found: abs(found[-1] - expected) <= 1e-9, plans),
+            Contender("NumPy", numpy, lambda found: found[-1] == expected, plans),
         ],
         Limit(1 / 20, "NumPy"),
     )
