@@ -7,6 +7,7 @@ gap of :math:`16 \beta_0` at most, and leaves, once its empirical gap reaches :m
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -37,7 +38,7 @@ PRECISION = 1e-7  # of the gains of all planners
 Run: TypeAlias = Callable[[Any, np.random.Generator], Trace]
 
 
-class Learning:
+class Learning(ABC):
     """What the classes share: the optimum of the process, and the bounds, from a few numbers of the class."""
 
     mdp: MDP
@@ -51,9 +52,9 @@ class Learning:
     def __str__(self) -> str:
         return f"{self.mdp}, H {self.span:.3g}, {self.horizon} steps"
 
+    @abstractmethod
     def potential(self, times: Array) -> Array:
         """Factor d(t) of dominance and transferability."""
-        raise NotImplementedError
 
     @cached_property
     def optimum(self) -> AverageOptimum:
