@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import linprog
 
 from benchmarks.harness import Contender, Limit, Race, peer
-from rltheory.algorithms.regret_matching import predictive_regret_matching_plus, regret_matching_plus
+from rltheory.algorithms.games.regret_matching import predictive_regret_matching_plus, regret_matching_plus
 from rltheory.instances import random_game
 from rltheory.measures import exploitability
 from rltheory.problems import Game, LargeGame

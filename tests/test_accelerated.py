@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 
 from rltheory.algorithms import hedge
-from rltheory.algorithms.accelerated import accelerated_preference_optimization
+from rltheory.algorithms.games.accelerated import accelerated_preference_optimization
 from rltheory.instances import additive, weighted_rock_paper_scissors
 from rltheory.measures import exploitability
 from tests.strategies import games, policies

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rltheory import PreferenceGame
-from rltheory.algorithms.adahedge import Params, State, adahedge, iterate, mixability_gap
+from rltheory.algorithms.games.adahedge import Params, State, adahedge, iterate, mixability_gap
 from rltheory.instances import cycle, random_game
 from rltheory.simulation import stream
 from rltheory.strategies import games, policies

@@ -18,8 +18,8 @@ from rltheory.algorithms import (
     tsde,
     ucrl2,
 )
-from rltheory.algorithms.pmevi import CommutingWalk
-from rltheory.algorithms.tsde import dirichlet_rows
+from rltheory.algorithms.average_reward.pmevi import CommutingWalk
+from rltheory.algorithms.average_reward.tsde import dirichlet_rows
 from rltheory.instances import hidden_action, random_ergodic_mdp, random_linear_mdp, river_swim
 from rltheory.measures import pseudo_regret
 from rltheory.plots import bands
@@ -368,7 +368,7 @@ def test_pmevi_is_the_loop_of_the_paper(monkeypatch):
         planned.append((tightest_differences(differences), plausible.excess, plausible.radii))
         return extended_value_iteration(plausible, differences=differences, precision=precision, start=start)
 
-    monkeypatch.setattr("rltheory.algorithms.pmevi.extended_value_iteration", planner)
+    monkeypatch.setattr("rltheory.algorithms.average_reward.pmevi.extended_value_iteration", planner)
     history, expected = pmevi_restated(mdp, 2000, 0.1, 0.05, np.random.default_rng(3))
     trace = pmevi_dt(mdp, horizon=2000, delta=0.1, bonus=0.05, known_rewards=True, rng=np.random.default_rng(3))
     counted(history, trace)

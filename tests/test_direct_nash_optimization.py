@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from rltheory import find, hedge, nash_md, verify
-from rltheory.algorithms.direct_nash_optimization import (
+from rltheory.algorithms.games.direct_nash_optimization import (
     SAMPLING,
     direct_nash_optimization,
     draw_labels,

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from rltheory import PreferenceGame, hedge
-from rltheory.algorithms.history_hedge import best_value, history_hedge, trajectory_law, uniform_log_policy, update
+from rltheory.algorithms.games.history_hedge import (
+    best_value,
+    history_hedge,
+    trajectory_law,
+    uniform_log_policy,
+    update,
+)
 from rltheory.instances import random_game
 from rltheory.problems import TrajectoryGame
 from rltheory.simulation import stream

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.sparse.csgraph import connected_components
 
 from rltheory import inpo
-from rltheory.algorithms.inpo_regression import Params, State, _fit, fit_values, inpo_regression, iterate, solve
+from rltheory.algorithms.games.inpo_regression import Params, State, _fit, fit_values, inpo_regression, iterate, solve
 from rltheory.instances import additive, cycle, random_game
 from rltheory.simulation import stream
 from tests.strategies import games, policies

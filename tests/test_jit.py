@@ -10,7 +10,7 @@ import rltheory
 
 RUN = """
 import numpy as np, rltheory as rl
-from rltheory.algorithms.nash_mirror_prox import _run
+from rltheory.algorithms.games.nash_mirror_prox import _run
 trace = rl.nash_mirror_prox(rl.PreferenceGame([[0.5, 0.8], [0.2, 0.5]]), beta=0.1, iterations=3)
 print(trace["log_policy"][-1, 0], *(sum(x.values()) for x in (_run.stats.cache_hits, _run.stats.cache_misses)))
 """

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rltheory import PreferenceGame, nash_mirror_prox
-from rltheory.algorithms.regret_matching import predictive_regret_matching_plus, regret_matching_plus
+from rltheory.algorithms.games.regret_matching import predictive_regret_matching_plus, regret_matching_plus
 from rltheory.instances import random_game
 from rltheory.measures import advantage, best_response, exploitability
 from rltheory.problems import LargeGame

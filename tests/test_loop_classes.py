@@ -16,7 +16,7 @@ from rltheory.algorithms import (
     mixture_loop,
     rectangular_mixture_loop,
 )
-from rltheory.algorithms.joint_loop import joint_concentration
+from rltheory.algorithms.average_reward.joint_loop import joint_concentration
 from rltheory.instances import random_ergodic_mdp, random_linear_mdp, river_swim
 from rltheory.problems import LinearMDP, LinearMixtureMDP, TabularMDP
 from rltheory.simulation import stream

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rltheory import PreferenceGame, nash_mirror_prox, regularized_equilibrium
-from rltheory.algorithms.nash_mirror_prox import Params, State, iterate, largest_step
+from rltheory.algorithms.games.nash_mirror_prox import Params, State, iterate, largest_step
 from rltheory.instances import additive, cycle, random_game
 from rltheory.measures import kl
 from rltheory.problems.preference_game import WHOLE_ROWS_SIZE

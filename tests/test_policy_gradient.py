@@ -286,7 +286,7 @@ def test_estimates_have_the_right_mean(policies):
     """By chance: the squared deviation of the mean, in units of its covariance, has a chi-square law."""
     from scipy.stats import chi2
 
-    from rltheory.algorithms.trajectory_gradients import (
+    from rltheory.algorithms.discounted.trajectory_gradients import (
         add_gradient,
         add_hessian_product,
         empty_trajectory,

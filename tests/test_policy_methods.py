@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 import rltheory as rl
-from rltheory.algorithms.mdpo import Penalty
-from rltheory.algorithms.policy_mirror_descent import project
+from rltheory.algorithms.discounted.mdpo import Penalty
+from rltheory.algorithms.discounted.policy_mirror_descent import project
 from rltheory.instances import garnet, inventory, river_swim
 from rltheory.problems import TabularMDP
 from rltheory.simulation import stream

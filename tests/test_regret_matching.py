@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rltheory import PreferenceGame
-from rltheory.algorithms.regret_matching import (
+from rltheory.algorithms.games.regret_matching import (
     State,
     iterate,
     predictive_regret_matching_plus,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rltheory import nash_mirror_prox, sampled_nash_mirror_prox
-from rltheory.algorithms.sampled_nash_mirror_prox import draw_action, sampled_query
+from rltheory.algorithms.games.sampled_nash_mirror_prox import draw_action, sampled_query
 from rltheory.instances import cycle, random_game
 from rltheory.simulation import stream
 

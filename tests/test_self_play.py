@@ -12,7 +12,7 @@ from scipy.special import log_softmax, softmax
 
 import rltheory as rl
 from rltheory import PreferenceGame
-from rltheory.algorithms.optimistic import LARGEST_STEP
+from rltheory.algorithms.games.optimistic import LARGEST_STEP
 from rltheory.instances import cycle, random_game, weighted_rock_paper_scissors
 from rltheory.measures import exploitability, kl, l1, regularized_exploitability
 from rltheory.simulation import stream

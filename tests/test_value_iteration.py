@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rltheory.algorithms import value_iteration
-from rltheory.algorithms.value_iteration import iterate
+from rltheory.algorithms.discounted.value_iteration import iterate
 from rltheory.instances import garnet, inventory, river_swim
 from rltheory.problems import SparseMDP
 from rltheory.simulation import stream

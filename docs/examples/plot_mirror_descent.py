@@ -20,7 +20,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import rltheory as rl
-from rltheory.algorithms.mdpo import Penalty
+from rltheory.algorithms.discounted.mdpo import Penalty
 from rltheory.plots.style import COLOURS, MUTED, tidy
 from rltheory.simulation import stream
 from rltheory.theorems import cen2022, johnson2023, tomar2022, xiao2022

@@ -49,7 +49,7 @@ def gorp_failure_probability(
 
     See Also
     --------
-    rltheory.algorithms.gorp : the algorithm itself.
+    rltheory.algorithms.effective_horizon.gorp : the algorithm itself.
 
     Examples
     --------

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rltheory.algorithms import nash_mirror_prox, optimistic_mirror_descent
-from rltheory.algorithms.optimistic import LARGEST_STEP
+from rltheory.algorithms.games.optimistic import LARGEST_STEP
 from rltheory.arrays import Array
 from rltheory.instances import (
     bradley_terry,

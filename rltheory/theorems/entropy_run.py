@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from rltheory.algorithms import natural_policy_gradient
-from rltheory.algorithms.exact_policies import dense_process, evaluate, new_evaluation
+from rltheory.algorithms.discounted.exact_policies import dense_process, evaluate, new_evaluation
 from rltheory.arrays import Array, Matrix, Vector, fraction, positive
 from rltheory.instances import chain, combination_lock, garnet, machine_replacement, river_swim
 from rltheory.simplex import log_normalize

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from rltheory.algorithms.trajectory_gradients import (
+from rltheory.algorithms.discounted.trajectory_gradients import (
     Trajectory,
     add_gradient,
     add_hessian_product,

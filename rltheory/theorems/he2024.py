@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rltheory.algorithms import hedge
-from rltheory.algorithms.accelerated import accelerated_preference_optimization
+from rltheory.algorithms.games.accelerated import accelerated_preference_optimization
 from rltheory.arrays import Array, Vector, count, distribution, fraction, positive
 from rltheory.instances import (
     additive,

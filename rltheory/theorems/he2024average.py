@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from rltheory.algorithms import Walk, kl_ucrl, loop, scal, ucrl2, ucrl2b
-from rltheory.algorithms.ucrl import confidence
+from rltheory.algorithms.average_reward.ucrl import confidence
 from rltheory.arrays import UNIT_ROUNDOFF, Array, Matrix, Times, Vector, count, positive
 from rltheory.instances import random_weakly_communicating_mdp, river_swim
 from rltheory.problems import MDP, TabularMDP

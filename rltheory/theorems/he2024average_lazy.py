@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from rltheory.algorithms.joint_loop import joint_concentration, joint_loop
-from rltheory.algorithms.linear_loop import linear_concentration, linear_loop
-from rltheory.algorithms.mixture_loop import mixture_concentration, mixture_loop
-from rltheory.algorithms.walk import Walk
+from rltheory.algorithms.average_reward.joint_loop import joint_concentration, joint_loop
+from rltheory.algorithms.average_reward.linear_loop import linear_concentration, linear_loop
+from rltheory.algorithms.average_reward.mixture_loop import mixture_concentration, mixture_loop
+from rltheory.algorithms.average_reward.walk import Walk
 from rltheory.arrays import Array, Matrix
 from rltheory.instances import random_ergodic_mdp, random_linear_mdp
 from rltheory.problems import MDP, LinearMDP, LinearMixtureMDP, TabularMDP

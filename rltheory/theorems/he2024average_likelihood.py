@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rltheory.algorithms.likelihood_loop import likelihood_loop
-from rltheory.algorithms.walk import Walk
+from rltheory.algorithms.average_reward.likelihood_loop import likelihood_loop
+from rltheory.algorithms.average_reward.walk import Walk
 from rltheory.arrays import Array, Matrix, Times
 from rltheory.problems import TabularMDP
 from rltheory.simulation import stream

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rltheory.algorithms import sqirl
-from rltheory.algorithms.sqirl import Regression, cell_means
+from rltheory.algorithms.effective_horizon.sqirl import Regression, cell_means
 from rltheory.arrays import Matrix, Vector, count
 from rltheory.instances import random_episodes
 from rltheory.measures import finite_horizon_suboptimality

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rltheory.algorithms import policy_iteration, value_iteration
-from rltheory.algorithms.value_iteration import checked_errors
+from rltheory.algorithms.discounted.value_iteration import checked_errors
 from rltheory.arrays import Array, Matrix, Vector, count
 from rltheory.instances import garnet, machine_replacement, river_swim
 from rltheory.problems import MDP, TabularMDP, deterministic_policy

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rltheory.algorithms.exact_policies import log_start
+from rltheory.algorithms.discounted.exact_policies import log_start
 from rltheory.arrays import Array, Matrix, Vector, count, frozen, positive
 from rltheory.measures import action_gaps, kl
 from rltheory.problems.policies import checked_policy, deterministic_policy

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rltheory.algorithms import hedge, magnetic_mirror_descent, nash_md
-from rltheory.algorithms.direct_nash_optimization import (
+from rltheory.algorithms.games.direct_nash_optimization import (
     SAMPLING,
     direct_nash_optimization,
     draw_labels,
@@ -23,7 +23,7 @@ from rltheory.algorithms.direct_nash_optimization import (
     fit_scores,
     sampling_law,
 )
-from rltheory.algorithms.mirror_descent import mirror_descent
+from rltheory.algorithms.games.mirror_descent import mirror_descent
 from rltheory.arrays import Array, Matrix, Times, Vector, count, distribution, positive
 from rltheory.instances import (
     bradley_terry,

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rltheory.algorithms import hedge, optimistic_mirror_descent, sampled_hedge
-from rltheory.algorithms.adahedge import adahedge
-from rltheory.algorithms.optimistic import LARGEST_STEP
+from rltheory.algorithms.games.adahedge import adahedge
+from rltheory.algorithms.games.optimistic import LARGEST_STEP
 from rltheory.arrays import Array, Vector, count, distribution, fraction, positive
 from rltheory.instances import (
     additive,

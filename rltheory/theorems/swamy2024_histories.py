@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rltheory.algorithms.history_hedge import best_value, history_hedge, trajectory_law, uniform_log_policy, update
+from rltheory.algorithms.games.history_hedge import (
+    best_value,
+    history_hedge,
+    trajectory_law,
+    uniform_log_policy,
+    update,
+)
 from rltheory.arrays import Array, Vector, count
 from rltheory.instances import bradley_terry, random_tournament
 from rltheory.problems import PreferenceGame, TrajectoryGame

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rltheory.algorithms import douhua, nora
-from rltheory.algorithms.nora import boltzmann
-from rltheory.algorithms.ucrl import confidence
+from rltheory.algorithms.average_reward.ucrl import confidence
+from rltheory.algorithms.episodes.nora import boltzmann
 from rltheory.arrays import UNIT_ROUNDOFF, Matrix, Vector, count, distribution, float_array, positive
 from rltheory.instances import diabolical_lock, random_episodes
 from rltheory.measures import kl

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rltheory.algorithms import nash_mirror_prox
-from rltheory.algorithms.nash_mirror_prox import largest_step
+from rltheory.algorithms.games.nash_mirror_prox import largest_step
 from rltheory.arrays import Array
 from rltheory.instances import (
     additive,

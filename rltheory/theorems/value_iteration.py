@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rltheory.algorithms import value_iteration
-from rltheory.algorithms.value_iteration import checked_errors, checked_start
+from rltheory.algorithms.discounted.value_iteration import checked_errors, checked_start
 from rltheory.arrays import Array, Matrix, Vector
 from rltheory.instances import combination_lock, garnet, river_swim
 from rltheory.problems import TabularMDP, deterministic_policy

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rltheory.algorithms import inpo, magnetic_mirror_descent
-from rltheory.algorithms.inpo_regression import fit_values
+from rltheory.algorithms.games.inpo_regression import fit_values
 from rltheory.arrays import Array, Matrix
 from rltheory.instances import (
     additive,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rltheory.algorithms import sampled_magnetic_mirror_descent
-from rltheory.algorithms.inpo_regression import fit_values
+from rltheory.algorithms.games.inpo_regression import fit_values
 from rltheory.arrays import Array, Matrix, Vector, first_index, float_array
 from rltheory.instances import (
     bradley_terry,

@@ -1,0 +1,1 @@
+"""Learning along one unbroken walk, judged by its average reward."""

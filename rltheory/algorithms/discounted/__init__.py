@@ -1,0 +1,1 @@
+"""Policies of a known discounted process improved step by step, exactly or by sampled gradients."""

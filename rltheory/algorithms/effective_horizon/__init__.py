@@ -1,0 +1,1 @@
+"""Planning by random exploration, and how often it succeeds."""

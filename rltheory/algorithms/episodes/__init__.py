@@ -1,0 +1,1 @@
+"""Exploration in episodes of a fixed horizon."""

@@ -1,0 +1,1 @@
+"""Learning in preference games: the methods of the papers, one file each."""
