@@ -15,7 +15,7 @@ which is hard; and determinants that double in place of a test of Bellman errors
 
 import numpy as np
 
-from rltheory.algorithms.episodes.nora import boltzmann
+from rltheory.algorithms.episodes.nora import LOWEST, boltzmann
 from rltheory.algorithms.episodes.play import (
     Path,
     Record,
@@ -92,21 +92,27 @@ def _run(
         critic.log_determinants,
     )
     choices, horizon, states = path.choices, action_values.shape[0], first_choice.size - 1
-    regret, loss, switches, actor_steps, due = 0.0, 0.0, -1, 0, True
+    regret, loss, switches, actor_steps, due, least_gap, still = 0.0, 0.0, -1, 0, True, np.inf, False
     for place in range(1, times.size):
         for _ in range(times[place - 1], times[place]):
             if due:
                 refit(critic, beta)
+                least_gap = np.inf
                 for stage in range(horizon):
                     for state in range(states):
                         for choice in range(first_choice[state], first_choice[state + 1]):
-                            advantages[stage, choice] = action_values[stage, choice] - values[stage, state]
+                            advantage = action_values[stage, choice] - values[stage, state]
+                            advantages[stage, choice] = advantage
+                            if advantage < 0:
+                                least_gap = min(least_gap, -advantage)
                 for stage in range(then.size):
                     then[stage] = now[stage]
                 switches += 1
-                actor_steps = 0
-            boltzmann(first_choice, advantages, eta * actor_steps, policy)
-            loss = _loss_of_policy(world, measures, critic, policy, losses)
+                actor_steps, still = 0, False
+            if not still:
+                boltzmann(first_choice, advantages, eta * actor_steps, policy)
+                loss = _loss_of_policy(world, measures, critic, policy, losses)
+                still = eta * actor_steps * least_gap >= -LOWEST
             regret += loss
             play_policy(world, policy, path, rng)
             absorb(critic, path)

@@ -51,6 +51,7 @@ __all__ = ["Critic", "boltzmann", "new_critic", "nora", "scale_of_bonuses", "upd
 
 LOWEST = -300.0  # of exponents: smaller probabilities would make losses that are no normal numbers, which are slow
 
+
 class Critic(NamedTuple):
     """What the learner knows, and how it judges choices."""
 
