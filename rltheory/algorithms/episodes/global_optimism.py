@@ -5,8 +5,9 @@ With n visits of a choice at stage :math:`h = 1, \dots, H`, and the counts of wh
 
 .. math:: \xi_h(c) = f_h(c) - r_c - \langle \hat p_c, V_{h+1} \rangle, \qquad V_h(s) = \max_c f_h(c).
 
-Among all f with :math:`\sum_c (n_h(c) + 1)\, \xi_h(c)^2 \le \beta^2` at each stage h < H, and no errors at the last, that
-with the largest mean of :math:`V_1` over the first state is followed greedily. That mean is the largest, over plans, of
+Among all f with :math:`\sum_c (n_h(c) + 1)\, \xi_h(c)^2 \le \beta^2` at each stage h < H, and no errors at the last,
+the learner greedily follows that with the largest mean of :math:`V_1` over the first state. It is the largest, over
+plans, of
 
 .. math:: \sum_{h \le H} \langle d_h, r \rangle + \beta \sum_{h < H} \sqrt{\sum_c \frac{d_h(c)^2}{n_h(c) + 1}},
 
