@@ -15,8 +15,8 @@ import numpy as np
 
 from rltheory.algorithms import linear_nora, lsvi_ucb
 from rltheory.algorithms.average_reward.ucrl import confidence
-from rltheory.algorithms.episodes.play import empty_path, play_plan, world
-from rltheory.algorithms.episodes.ridge import absorb, new_linear_critic, refit, theorem_bonus
+from rltheory.algorithms.episodes.play import empty_path, world
+from rltheory.algorithms.episodes.ridge import follow, new_linear_critic, refit, theorem_bonus
 from rltheory.algorithms.gram import update_inverse
 from rltheory.arrays import SUM_TOLERANCE, UNIT_ROUNDOFF, Array, Matrix, Vector, count, float_array, positive
 from rltheory.instances import random_linear_mdp
@@ -279,29 +279,25 @@ def play_lsvi_ucb_by(s: LinearLearning, rng: np.random.Generator, bonus: float) 
 
 def criticise(s: LinearLearning, rng: np.random.Generator) -> Trace:
     """Make an optimistic critic now and then, judge it, and follow it to the next."""
-    return criticise_by(s, rng, forget=False)
+    return criticise_by(s, rng, 1.0)
 
 
-def criticise_by(s: LinearLearning, rng: np.random.Generator, *, forget: bool) -> Trace:
-    """Do so, or forget every other state that came, though not the choice before it."""
+def criticise_by(s: LinearLearning, rng: np.random.Generator, kept: float) -> Trace:
+    """Do so, and keep a share of the sums of features only, but all of the matrices."""
     episodic = FiniteHorizonMDP.stationary(s.problem.tabular, s.horizon)
     process, path = world(episodic, pooled=True), empty_path(episodic)
     critic = new_linear_critic(s.problem, s.horizon, s.regularization)
     times = record_times(s.episodes, points=15)
     needed = np.zeros(times.size)
-    for place, time in enumerate(times):
+    for place, stretch in enumerate(np.diff(times, prepend=0)):
+        follow(process, critic, path, stretch, rng)
+        critic.sums[...] *= kept
         refit(critic, s.beta)
         expected = critic.values[1:-1] @ s.problem.tabular.transition_matrix.T
         targets = np.einsum("hsd,hs->hd", critic.sums, critic.values[1:-1])
         errors = np.einsum("cd,hde,he->hc", critic.features, critic.inverses, targets) - expected
         squares = np.einsum("cd,hde,ce->hc", critic.features, critic.inverses, critic.features)
-        known = squares > 0
-        needed[place] = np.max(np.abs(errors[known]) / np.sqrt(squares[known]), initial=0.0)
-        for episode in range(time, times[min(place + 1, times.size - 1)]):
-            kept = critic.sums.copy() if forget and episode % 2 else critic.sums
-            play_plan(process, critic.made, path, rng)
-            absorb(critic, path)
-            critic.sums[...] = kept
+        needed[place] = np.max(np.abs(errors) / np.sqrt(squares), initial=0.0)
     return Trace("LSVI-UCB with few critics", times, {"needed": (("time",), needed)}, clock="episode")
 
 
@@ -339,8 +335,8 @@ def play_lsvi_ucb_without_bonus(s: LinearLearning, rng: np.random.Generator) -> 
 
 
 def criticise_forgetfully(s: LinearLearning, rng: np.random.Generator) -> Trace:
-    """Every other state that came is forgotten."""
-    return criticise_by(s, rng, forget=True)
+    """Half of the sums is forgotten whenever a critic is made."""
+    return criticise_by(s, rng, 0.5)
 
 
 def linear_trap(actions: int) -> LinearMDP:
@@ -567,7 +563,7 @@ BONUS = Theorem(
     bound=lambda s, trace: np.full(trace.times.size, s.beta),
     settings=grid_of_critics,
     strategy=any_linear_learning,
-    controls={"every other state that came is forgotten": criticise_forgetfully},
+    controls={"half of the sums is forgotten": criticise_forgetfully},
     remark="What is needed is mostly the bias of the ridge. The larger part of $\\beta$ pays for critics that depend on the "
     "very episodes on which they are fitted, by a net of all of them.",
 )

@@ -18,14 +18,14 @@ from typing import NamedTuple
 import numpy as np
 
 from rltheory.algorithms.average_reward.ucrl import confidence
-from rltheory.algorithms.episodes.play import Path
+from rltheory.algorithms.episodes.play import Path, World, play_plan
 from rltheory.algorithms.gram import update_inverse
 from rltheory.arrays import Array, Matrix, Vector, count, positive
 from rltheory.jit import kernel
 from rltheory.problems import LinearMDP
 from rltheory.problems.mdp import Indices
 
-__all__ = ["LinearCritic", "absorb", "has_doubled", "new_linear_critic", "refit", "theorem_bonus"]
+__all__ = ["LinearCritic", "absorb", "follow", "has_doubled", "new_linear_critic", "refit", "theorem_bonus"]
 
 DOUBLED = math.log(2) - 1e-9  # the determinants of small counts double exactly, which rounding must not hide
 
@@ -177,7 +177,7 @@ def refit(critic: LinearCritic, beta: float) -> bool:
                             row += inverses[stage, i, j] * features[choice, j]
                         square += features[choice, i] * row
                         mean += features[choice, i] * weights[i]
-                    # Rounding can leave a square that ought to be 0, as of features 0, below it.
+                    # Rounding may leave a small square below 0.
                     ahead = mean + beta * math.sqrt(max(square, 0.0))
                     total += min(max(ahead, 0.0), horizon - 1.0 - stage)
                 action_values[stage, choice] = total
@@ -187,3 +187,11 @@ def refit(critic: LinearCritic, beta: float) -> bool:
             changed |= made[stage, state] != best
             made[stage, state] = best
     return changed
+
+
+@kernel
+def follow(world: World, critic: LinearCritic, path: Path, episodes: int, rng: np.random.Generator) -> None:
+    """Play some episodes of the critic's best choices, and add them to what regression needs."""
+    for _ in range(episodes):
+        play_plan(world, critic.made, path, rng)
+        absorb(critic, path)
