@@ -18,7 +18,7 @@ from rltheory.algorithms.average_reward.ucrl import confidence
 from rltheory.algorithms.episodes.play import empty_path, world
 from rltheory.algorithms.episodes.ridge import follow, new_linear_critic, refit, theorem_bonus
 from rltheory.algorithms.gram import update_inverse
-from rltheory.arrays import SUM_TOLERANCE, UNIT_ROUNDOFF, Array, Matrix, Vector, count, float_array, positive
+from rltheory.arrays import SUM_TOLERANCE, UNIT_ROUNDOFF, Matrix, Times, Vector, count, float_array, positive
 from rltheory.instances import random_linear_mdp
 from rltheory.problems import FiniteHorizonMDP, LinearMDP
 from rltheory.simulation import stream
@@ -184,7 +184,7 @@ class LinearLearning:
         return found
 
 
-def most_doublings(times: Array, dimension: int, regularization: float) -> Vector:
+def most_doublings(times: Times, dimension: int, regularization: float) -> Vector:
     r""":math:`d \log_2(1 + t / (d \lambda))`.
 
     Examples

@@ -50,7 +50,7 @@ from rltheory.trace import Trace
 
 __all__ = ["global_optimism", "most_promising_plan", "theorem_radius"]
 
-MOST_PLANS = 10**6
+MOST_PLANS = 10**5
 
 
 def theorem_radius(problem: FiniteHorizonMDP, *, episodes: int, delta: float = 0.05) -> float:
@@ -71,7 +71,9 @@ def theorem_radius(problem: FiniteHorizonMDP, *, episodes: int, delta: float = 0
     return (horizon - 1) * (math.sqrt(choices) + math.sqrt(logs) / 2)
 
 
-def most_promising_plan(problem: FiniteHorizonMDP, laws: Array, visits: Matrix, radius: float) -> tuple[Indices, float]:
+def most_promising_plan(
+    problem: FiniteHorizonMDP, laws: Array, visits: Indices, radius: float
+) -> tuple[Indices, float]:
     r"""Plan of the most promising critic, shape (H, S), and what it promises.
 
     Parameters
@@ -88,14 +90,14 @@ def most_promising_plan(problem: FiniteHorizonMDP, laws: Array, visits: Matrix, 
     Raises
     ------
     ValueError
-        If there are more than a million plans.
+        If there are more than a hundred thousand plans.
     """
     first_choice = problem.stages[0].first_choice
     rewards = np.array([mdp.rewards for mdp in problem.stages])
     rules_of_stage = math.prod(np.diff(first_choice).tolist())
     if rules_of_stage ** len(laws) > MOST_PLANS:
         raise ValueError(
-            f"there are {rules_of_stage}^{len(laws)} plans; global optimism tries all of them, and takes {MOST_PLANS}"
+            f"there are {rules_of_stage}^{len(laws)} plans; global optimism tries all of them, at most {MOST_PLANS}"
         )
     rules = np.array(list(product(*map(range, first_choice, first_choice[1:]))))
     occupancy, promised = np.array(problem.initial)[None], np.zeros(1)
@@ -162,7 +164,7 @@ def global_optimism(
     Parameters
     ----------
     problem
-        The process; rewards in [0, 1], and at most a million plans for all stages but the last.
+        The process; rewards in [0, 1], and at most a hundred thousand plans for all stages but the last.
     episodes
         Number of episodes T >= 1, which the radius knows.
     rng
