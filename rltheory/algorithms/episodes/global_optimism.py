@@ -42,7 +42,7 @@ from rltheory.algorithms.episodes.play import (
     write,
 )
 from rltheory.algorithms.episodes.ridge import has_doubled
-from rltheory.arrays import Array, Matrix, Times, Vector, count, positive
+from rltheory.arrays import Array, Times, Vector, count, positive
 from rltheory.jit import kernel
 from rltheory.problems import FiniteHorizonMDP
 from rltheory.problems.mdp import Indices
