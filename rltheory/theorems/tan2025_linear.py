@@ -379,11 +379,10 @@ def grid_of_critics() -> Iterator[LinearLearning]:
 
 
 def grid() -> Iterator[LinearLearning]:
-    """A trap for long enough that the bounds say something, and random linear processes."""
+    """A trap for long enough that the bounds say much, one for a shorter time, and a random linear process."""
     yield LinearLearning(linear_trap(10), 2, 90_000, 100.0, 0.4)
-    for dimension, eta in ((2, 1.0), (4, 100.0)):
-        problem = random_linear_mdp(stream(0, "linear-nora", "process", dimension), 5, 3, dimension)
-        yield LinearLearning(problem, 3, 1000, eta, 0.2)
+    yield LinearLearning(linear_trap(3), 3, 2000, 1.0, 0.2)
+    yield LinearLearning(random_linear_mdp(stream(0, "linear-nora", "process"), 5, 3, 3), 3, 1000, 1.0, 0.2)
 
 
 def grid_of_switches() -> Iterator[LinearLearning]:
