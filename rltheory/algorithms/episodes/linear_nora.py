@@ -112,7 +112,7 @@ def _run(
             if not still:
                 boltzmann(first_choice, advantages, eta * actor_steps, policy)
                 loss = _loss_of_policy(world, measures, critic, policy, losses)
-                still = eta * actor_steps * least_gap >= -LOWEST
+                still = eta * actor_steps >= -LOWEST / least_gap
             regret += loss
             play_policy(world, policy, path, rng)
             absorb(critic, path)
