@@ -27,7 +27,7 @@ format: $(VENV)/for-test  ## put the sources into shape
 	$(BIN)/ruff check --fix .
 
 clean:  ## remove what the other commands made
-	rm -rf $(VENV) report docs/_build docs/gallery docs/api
+	rm -rf $(VENV) report docs/_build docs/gallery docs/api docs/theorems
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
