@@ -21,7 +21,7 @@ import proofs_checks
 from rltheory import verify
 from rltheory.report import most_telling, verdict_figure
 from rltheory.theorems import catalogue
-from rltheory.theory import Existence, Identity, Proof, Theorem, Verdict
+from rltheory.theory import Existence, Identity, Proof, Status, Theorem, Verdict
 
 TEMPLATES = Path(__file__).parents[1] / "_templates" / "theorems"
 
@@ -60,8 +60,8 @@ class Exhibit:
 
     @property
     def figure(self) -> str:
-        """Measured against stated, as SVG."""
-        return str(verdict_figure(self.verdicts))
+        """File of the picture of both sides."""
+        return f"figures/{self.theorem.name.replace('/', '-')}.svg"
 
     @property
     def about(self) -> str:
@@ -82,11 +82,15 @@ class Exhibit:
         """What came out, in a few sentences."""
         counts = Counter(verdict.outcome for verdict in self.verdicts)
         shown = self.shown
-        sentences = [", ".join(f"**{outcome}** in {n} of {len(self.verdicts)} settings" for outcome, n in counts.items())]
+        sentences = [
+            ", ".join(f"**{outcome}** in {n} of {len(self.verdicts)} settings" for outcome, n in counts.items())
+        ]
         if isinstance(self.theorem.kind, Identity):
             sentences.append(f"The sides differ by {shown.discrepancy:.0e} at most, relatively")
         elif not isinstance(self.theorem.kind, Existence):
-            sentences.append(f"Closest in {shown.setting}: tightness {shown.tightness:.4f} at {shown.clock} {shown.worst_time}")
+            sentences.append(
+                f"Closest in {shown.setting}: tightness {shown.tightness:.4f} at {shown.clock} {shown.worst_time}"
+            )
         if shown.fit is not None:
             sentences.append(f"Measured {shown.fit.describe(shown.clock)}, stated {shown.stated_rate}")
         return ". ".join(sentences) + "."
@@ -95,7 +99,10 @@ class Exhibit:
     def refutations(self) -> list[tuple[str, Verdict]]:
         """For each control the verdict that refutes it most clearly."""
         wrong = {name: verify(replace(self.theorem, run=run)) for name, run in self.theorem.controls.items()}
-        return [(name, most_telling(verdicts)) for name, verdicts in wrong.items()]
+        return [
+            (name, max((v for v in verdicts if v.status is Status.REFUTED), key=lambda verdict: verdict.tightness))
+            for name, verdicts in wrong.items()
+        ]
 
     @property
     def is_correction(self) -> bool:
@@ -129,17 +136,21 @@ def exhibits() -> list[Exhibit]:
 def write_pages(app: Any) -> None:
     """Write the table of all theorems, a page for each group, and a page for each file of proofs."""
     folder = Path(app.srcdir, "theorems")
-    (folder / "proofs").mkdir(parents=True, exist_ok=True)
+    for part in ("figures", "proofs"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["cell"] = lambda text: text.replace("|", r"\|")
+    environment.filters["plain"] = lambda text: re.sub(r"([\\`*_{}\[\]<>#|~$])", r"\\\1", text)
 
-    def write(name: str, template: str, **content: Any) -> None:
+    def write(page: str, template: str, **content: Any) -> None:
         text = environment.get_template(f"{template}.md.j2").render(**content)
-        (folder / f"{name}.md").write_text(text, encoding="utf-8")
+        (folder / f"{page}.md").write_text(text, encoding="utf-8")
 
     everything = exhibits()
+    for exhibit in everything:
+        (folder / exhibit.figure).write_text(str(verdict_figure(exhibit.verdicts)), encoding="utf-8")
     groups = {group: list(part) for group, part in groupby(everything, key=lambda exhibit: exhibit.theorem.group)}
     for group, part in groups.items():
         write(group, "group", group=group, about=part[0].about, exhibits=part)
