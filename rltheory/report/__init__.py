@@ -2,5 +2,6 @@
 
 from rltheory.report.analysis import write_analysis
 from rltheory.report.page import write_report
+from rltheory.report.rendering import SVG, svg
 
-__all__ = ["write_analysis", "write_report"]
+__all__ = ["SVG", "svg", "write_analysis", "write_report"]
