@@ -2,5 +2,6 @@
 
 from rltheory.report.analysis import write_analysis
 from rltheory.report.page import most_telling, verdict_figure, write_report
+from rltheory.report.rendering import SVG, svg
 
-__all__ = ["most_telling", "verdict_figure", "write_analysis", "write_report"]
+__all__ = ["SVG", "most_telling", "svg", "verdict_figure", "write_analysis", "write_report"]
