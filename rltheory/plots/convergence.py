@@ -66,6 +66,8 @@ def convergence(verdict: Verdict, ax: "Axes | None" = None) -> "Axes":
     if (verdict.bound > 0).any() and (verdict.measured > 0).any():
         ax.set_yscale("log")
         ax.set_ylim(*shown)
+    if verdict.form is not None and verdict.form.log_time and np.count_nonzero(times > 0) > 1:
+        ax.set_xscale("log")
     ax.set_xlabel(verdict.clock)
     head(ax, verdict.card.title, verdict.setting)
     ax.legend(frameon=False, fontsize=9)
