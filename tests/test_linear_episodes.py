@@ -301,6 +301,15 @@ def test_the_price_of_the_box():
     assert lost["ellipsoid"] < 0.75 * lost["box"]
 
 
+def test_the_radius_is_that_of_ridge_regression_on_indicators():
+    """Bias and noise for d = C, lambda = 1, and one value function at each stage."""
+    lock = diabolical_lock(np.random.default_rng(0), 4, 2)
+    choices, horizon, episodes = 6, 4, 500
+    logs = choices * math.log(1 + episodes / choices) + 2 * math.log(horizon / DELTA)
+    found = theorem_radius(lock, episodes=episodes, delta=DELTA)
+    assert found == pytest.approx((horizon - 1) * (math.sqrt(choices) + math.sqrt(logs) / 2), rel=1e-12)
+
+
 def test_the_radius_is_smaller_than_the_bonus():
     """It is for one value function, not for all; the difference grows with the number of choices."""
     ratios = []
