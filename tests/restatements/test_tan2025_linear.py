@@ -24,7 +24,7 @@ THEOREMS = {theorem.name: theorem for theorem in vars(tan2025_linear).values() i
 RNG = np.random.default_rng(0)
 DIRECTIONS = [
     Directions(RNG.dirichlet(np.ones(3), 40), 0.7),
-    Directions(RNG.normal(size=(10, 2)) / 5, 3.0),
+    Directions(RNG.normal(size=(10, 2)) / 5, 0.01),  # the first features surprise by more than 1
 ]
 GROWTHS = [
     Growth(np.diag([1.0, 2.0, 5.0]), RNG.normal(size=(2, 3)), RNG.normal(size=3)),
