@@ -1,7 +1,8 @@
-"""Learners in episodes on tables, in steps that are simulated, beside NumPy and a bare loop.
+"""Learners in episodes, in steps that are simulated, beside NumPy and a bare loop.
 
-The limits are 4 million steps a second for UCBVI, 0.8 for PSRL and 15 for Q-learning; NORA and DOUHUA may take twice
-the time of UCBVI. All but the bare loop keep the exact regret, which says whether they have learnt.
+On tables the limits are 4 million steps a second for UCBVI, 0.8 for PSRL and 15 for Q-learning; NORA and DOUHUA may
+take twice the time of UCBVI. On a linear process LSVI-UCB, with rare switching, and NORA have to be 15, 80 and 30 times
+as quick as LSVI-UCB in NumPy. All but the bare loop keep the exact regret, which says whether they have learnt.
 """
 
 from collections.abc import Iterator
@@ -11,14 +12,25 @@ import numba
 import numpy as np
 
 from benchmarks.harness import Contender, Limit, Race
-from rltheory.algorithms import douhua, episodic_q_learning, nora, psrl, ucbvi_bernstein, ucbvi_hoeffding
-from rltheory.instances import diabolical_lock, river_swim
+from rltheory.algorithms import (
+    douhua,
+    episodic_q_learning,
+    linear_nora,
+    lsvi_ucb,
+    nora,
+    psrl,
+    ucbvi_bernstein,
+    ucbvi_hoeffding,
+)
+from rltheory.algorithms.episodes.ridge import theorem_bonus
+from rltheory.instances import diabolical_lock, random_linear_mdp, river_swim
 from rltheory.measures import finite_horizon_regret
 from rltheory.problems import FiniteHorizonMDP
 from rltheory.simulation import stream
 from rltheory.solvers import backward_induction
 
 LOCK = diabolical_lock(stream(0, "bench", "lock"), 5, 3)
+LINEAR, LINEAR_HORIZON = random_linear_mdp(stream(0, "bench", "linear"), 20, 4, 4), 4
 RIVER = FiniteHorizonMDP.stationary(river_swim(), 20)
 
 
@@ -64,6 +76,37 @@ def plain_ucbvi(problem, episodes, bonus, delta=0.05):
     policies = np.zeros((episodes, horizon, choices))
     np.put_along_axis(policies, np.array(plans), 1.0, axis=2)
     return finite_horizon_regret(problem, policies)[-1]
+
+
+def plain_lsvi_ucb(problem, horizon, episodes, bonus):
+    """LSVI-UCB in NumPy, with features summed by the states that came after them; the regret."""
+    rng, mdp = stream(0, "bench", "plain"), problem.tabular
+    states, actions, dimension = problem.features.shape
+    features, laws = problem.features.reshape(-1, dimension), mdp.transition_matrix
+    beta = bonus * theorem_bonus(dimension, horizon=horizon, episodes=episodes)
+    inverses, sums = np.tile(np.eye(dimension), (horizon - 1, 1, 1)), np.zeros((horizon - 1, states, dimension))
+    policies = np.zeros((episodes, horizon, mdp.choices))
+    for episode in range(episodes):
+        values, made = np.zeros(states), np.empty((horizon, states), int)
+        for h in reversed(range(horizon)):
+            f = mdp.rewards
+            if h < horizon - 1:
+                squares = ((features @ inverses[h]) * features).sum(axis=1)
+                ahead = features @ (inverses[h] @ (values @ sums[h])) + beta * np.sqrt(squares)
+                f = f + np.clip(ahead, 0, horizon - 1 - h)
+            table = f.reshape(states, actions)
+            made[h] = np.arange(states) * actions + table.argmax(axis=1)
+            values = table.max(axis=1)
+        policies[episode, np.arange(horizon)[:, None], made] = 1
+        state = rng.choice(states, p=mdp.initial)
+        for h in range(horizon):
+            choice = made[h, state]
+            state = rng.choice(states, p=laws[choice])
+            if h < horizon - 1:
+                pulled = inverses[h] @ features[choice]
+                inverses[h] -= np.outer(pulled, pulled) / (1 + features[choice] @ pulled)
+                sums[h, state] += features[choice]
+    return finite_horizon_regret(FiniteHorizonMDP.stationary(mdp, horizon), policies)[-1]
 
 
 @numba.njit
@@ -128,6 +171,36 @@ def actor_critic(name, run, highest_regret, **options) -> Race:
     )
 
 
+def linear_learner(name, run, quicker, **options) -> Race:
+    """One of ours on a linear process, beside LSVI-UCB in NumPy."""
+    episodes, few = 10_000, 300
+    return Race(
+        f"{name}: a step",
+        [
+            Contender(
+                "rltheory",
+                lambda: run(
+                    LINEAR,
+                    horizon=LINEAR_HORIZON,
+                    episodes=episodes,
+                    bonus=0.05,
+                    rng=stream(0, "bench", "runs"),
+                    **options,
+                ),
+                lambda trace: 0 < trace.last("regret") < 200,
+                units=episodes * LINEAR_HORIZON,
+            ),
+            Contender(
+                "NumPy, LSVI-UCB",
+                lambda: plain_lsvi_ucb(LINEAR, LINEAR_HORIZON, few, 0.05),
+                lambda regret: 0 < regret < 200,
+                units=few * LINEAR_HORIZON,
+            ),
+        ],
+        Limit(1 / quicker, of="NumPy, LSVI-UCB"),
+    )
+
+
 def races() -> Iterator[Race]:
     yield model_based("lock", LOCK, 20_000, 1000)
     yield model_based("RiverSwim", RIVER, 5000, 3000)
@@ -140,3 +213,6 @@ def races() -> Iterator[Race]:
         [learner("rltheory", episodic_q_learning, LOCK, 100_000, 2500, bonus=0.03)],
         Limit(1 / 15e6),
     )
+    yield linear_learner("LSVI-UCB", lsvi_ucb, 15)
+    yield linear_learner("LSVI-UCB, rare switching", lsvi_ucb, 80, rare_switching=True)
+    yield linear_learner("linear NORA", linear_nora, 30, eta=100.0)

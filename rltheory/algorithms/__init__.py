@@ -30,6 +30,9 @@ from rltheory.algorithms.effective_horizon.learning_curves import gorp_successes
 from rltheory.algorithms.effective_horizon.sqirl import by_regressor, cell_means, least_squares, sqirl
 from rltheory.algorithms.episodes.douhua import douhua
 from rltheory.algorithms.episodes.episodic_q_learning import episodic_q_learning
+from rltheory.algorithms.episodes.global_optimism import global_optimism
+from rltheory.algorithms.episodes.linear_nora import linear_nora
+from rltheory.algorithms.episodes.lsvi_ucb import lsvi_ucb
 from rltheory.algorithms.episodes.nora import nora
 from rltheory.algorithms.episodes.psrl import psrl
 from rltheory.algorithms.episodes.ucbvi import ucbvi_bernstein, ucbvi_hoeffding
@@ -67,6 +70,7 @@ __all__ = [
     "direct_nash_optimization",
     "douhua",
     "episodic_q_learning",
+    "global_optimism",
     "gorp",
     "gorp_successes",
     "harpg",
@@ -79,8 +83,10 @@ __all__ = [
     "least_squares",
     "likelihood_loop",
     "linear_loop",
+    "linear_nora",
     "loop",
     "lscvi_ucb",
+    "lsvi_ucb",
     "magnetic_mirror_descent",
     "magnetic_preference_optimization",
     "mdp_oomd",

@@ -8,7 +8,21 @@ import math
 
 import numpy as np
 
-__all__ = ["Moves", "as_policy", "best_choices", "critic", "douhua", "drawn", "empirical", "nora", "play"]
+__all__ = [
+    "LinearMoves",
+    "Moves",
+    "as_policy",
+    "best_choices",
+    "critic",
+    "douhua",
+    "drawn",
+    "empirical",
+    "linear_bonus",
+    "linear_nora",
+    "lsvi_ucb",
+    "nora",
+    "play",
+]
 
 
 def drawn(law, rng):
@@ -121,3 +135,69 @@ def douhua(problem, episodes, bonus, eta, delta, critics):
         critics.append(f := critic(problem, moves, episodes, bonus, delta, policy))
         logits += eta * f
         moves.add((yield policy))
+
+
+def linear_bonus(dimension, horizon, episodes, delta, ridge):
+    """What the bonus of linear learners has to solve, by repetition."""
+    spread, beta = horizon - 1, 1.0
+    for _ in range(500):
+        net = dimension * math.log(1 + 8 * spread * episodes / ridge**0.5)
+        net += dimension * (dimension + 1) / 2 * math.log(1 + 32 * episodes * beta**2 / ridge)
+        logs = dimension * math.log(1 + episodes / (dimension * ridge)) + 2 * (net + math.log(horizon / delta))
+        beta = spread * (dimension * ridge) ** 0.5 + spread / 2 * logs**0.5 + 1
+    return beta
+
+
+class LinearMoves:
+    """Gram matrices of the stages but the last, and all features with the states that came after them."""
+
+    def __init__(self, linear, horizon, ridge):
+        self.linear, self.horizon = linear, horizon
+        self.phi = linear.features.reshape(-1, linear.dimension)
+        self.grams = np.tile(ridge * np.eye(linear.dimension), (horizon - 1, 1, 1))
+        self.seen = [[] for _ in range(horizon - 1)]
+
+    def add(self, episode):
+        states, choices = episode
+        for h in range(self.horizon - 1):
+            phi = self.phi[choices[h]]
+            self.grams[h] += np.outer(phi, phi)
+            self.seen[h].append((phi, states[h + 1]))
+
+    def critic(self, beta):
+        """Ridge regression on all episodes, with bonuses and cuts."""
+        mdp = self.linear.tabular
+        f = np.tile(mdp.rewards, (self.horizon, 1))
+        for h in reversed(range(self.horizon - 1)):
+            values = np.maximum.reduceat(f[h + 1], mdp.first_choice[:-1])
+            targets = sum((phi * values[state] for phi, state in self.seen[h]), np.zeros(self.linear.dimension))
+            ahead = self.phi @ np.linalg.solve(self.grams[h], targets)
+            norms = np.sqrt((self.phi * np.linalg.solve(self.grams[h], self.phi.T).T).sum(axis=1))
+            f[h] += np.clip(ahead + beta * norms, 0, self.horizon - 1 - h)
+        return f
+
+    def log_determinants(self):
+        return np.linalg.slogdet(self.grams)[1]
+
+
+def lsvi_ucb(linear, horizon, episodes, bonus, delta, ridge, rare, critics):
+    moves, mdp = LinearMoves(linear, horizon, ridge), linear.tabular
+    beta = bonus * linear_bonus(linear.dimension, horizon, episodes, delta, ridge)
+    while True:
+        critics.append(f := moves.critic(beta))
+        then = moves.log_determinants()
+        made = np.array([best_choices(mdp, row) for row in f])
+        moves.add((yield made))
+        while rare and (moves.log_determinants() - then < math.log(2) - 1e-9).all():
+            moves.add((yield made))
+
+
+def linear_nora(linear, horizon, episodes, bonus, eta, delta, ridge, critics):
+    moves, mdp = LinearMoves(linear, horizon, ridge), linear.tabular
+    beta = bonus * linear_bonus(linear.dimension, horizon, episodes, delta, ridge)
+    while True:
+        critics.append(f := moves.critic(beta))
+        then, k = moves.log_determinants(), 0
+        while k == 0 or (moves.log_determinants() - then < math.log(2) - 1e-9).all():
+            moves.add((yield np.array([softmax(mdp, eta * k * row) for row in f])))
+            k += 1

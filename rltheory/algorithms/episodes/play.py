@@ -149,8 +149,8 @@ def empty_record(problem: FiniteHorizonMDP, episodes: int) -> tuple[Times, Recor
     return times, Record(regret, suboptimality, value, switches, visits)
 
 
-def labelled(algorithm: str, times: Times, record: Record) -> Trace:
-    """Record as a trace.
+def labelled(algorithm: str, times: Times, record: Record, **of_stages: Matrix) -> Trace:
+    """Record as a trace, with further arrays of shape (time, stage).
 
     After each recorded number of episodes: ``regret``, exact, of the policies played; ``suboptimality`` of the last of
     them; ``value``, what the learner expected of it from the start, or of the best one if it plans with maxima;
@@ -160,6 +160,7 @@ def labelled(algorithm: str, times: Times, record: Record) -> Trace:
     values = {
         name: (("time", "choice") if array.ndim == 2 else ("time",), array) for name, array in record._asdict().items()
     }
+    values |= {name: (("time", "stage"), array) for name, array in of_stages.items()}
     return Trace(algorithm, times, values, clock="episode")
 
 
