@@ -29,6 +29,7 @@ class Replicate(NamedTuple):
 
     knowledge: Array  # what the policy is told before, an array of 3 dimensions
     memory: Matrix  # the policy's own
+    arms: int  # K
     generators: Generators  # (4, L)
     lane: int  # column of its generator
 
@@ -101,7 +102,7 @@ def _loop(start: Kernel, choose: Kernel, observe: Kernel) -> Kernel:
         means, deviation, cumulative = problem
         contexts, arms, rewards = feedback
         for lane in range(states.shape[1]):
-            replicate = Replicate(knowledge, memory[lane], states, lane)
+            replicate = Replicate(knowledge, memory[lane], means.shape[1], states, lane)
             start(parameters, replicate)
             t, learnt = 0, 0
             for k in range(times.size):
@@ -115,6 +116,8 @@ def _loop(start: Kernel, choose: Kernel, observe: Kernel) -> Kernel:
                     while x < cumulative.size - 1 and place >= cumulative[x]:
                         x += 1
                     a = choose(t, x, parameters, replicate)
+                    if a < 0 or a >= means.shape[1]:
+                        raise ValueError("choose returned a number that is no arm; arms are 0, ..., K - 1")
                     if deviation > 0.0:
                         reward = means[x, a] + deviation * normal(states, lane)
                     else:
@@ -178,7 +181,8 @@ def play_contextual_bandit(
     Raises
     ------
     ValueError, TypeError
-        If a number is out of range, or the policy is made for other numbers of contexts and arms or other rewards.
+        If a number is out of range, the policy is made for other numbers of contexts and arms or other rewards, or it
+        chooses what is no arm.
 
     Examples
     --------

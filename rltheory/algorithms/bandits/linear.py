@@ -180,7 +180,7 @@ def _factorize(matrix: Matrix, factor: Matrix) -> None:
 
 @kernel
 def _choose_by_posterior(t: int, context: int, parameters: Vector, replicate: Replicate) -> Any:
-    features, memory, states, lane = replicate
+    features, memory, _, states, lane = replicate
     d = features.shape[2]
     estimate, sample, numbers, factor = memory[d], memory[d + 2], memory[d + 3], memory[d + 4 :]
     _factorize(memory[:d], factor)
@@ -272,7 +272,7 @@ def _fit_logistic(ridge: float, features: Array, counts: Matrix, sums: Matrix, w
 
 @kernel
 def _learn_logistic(context: int, arm: int, reward: float, parameters: Vector, replicate: Replicate) -> None:
-    features, memory, _, _ = replicate
+    features, memory = replicate.knowledge, replicate.memory
     contexts, arms, d = features.shape
     estimate, image, work = memory[d, :d], memory[d + 2, :d], memory[d + 3 : 3 * d + 4, :d]
     counts = memory[3 * d + 4 : 3 * d + 4 + contexts, :arms]

@@ -82,8 +82,10 @@ def _predict_by_vovk(context: int, parameters: Vector, replicate: Replicate) -> 
 
 @kernel
 def _learn_linear(context: int, arm: int, reward: float, parameters: Vector, replicate: Replicate) -> None:
-    knowledge, memory, states, lane = replicate
-    learn_linear(context, arm, reward, parameters, Replicate(knowledge, memory[:, : knowledge.shape[2]], states, lane))
+    knowledge, memory, arms, states, lane = replicate
+    learn_linear(
+        context, arm, reward, parameters, Replicate(knowledge, memory[:, : knowledge.shape[2]], arms, states, lane)
+    )
 
 
 def _linear(name: str, predict: Kernel, features: ArrayLike, regularization: float) -> RegressionOracle:
@@ -140,7 +142,7 @@ def _learn_losses(context: int, arm: int, reward: float, parameters: Vector, rep
 def _predict_by_weights(context: int, parameters: Vector, replicate: Replicate) -> None:
     tables, memory = replicate.knowledge, replicate.memory
     losses, predictions = memory[0], memory[-1]
-    size, arms = tables.shape[0], tables.shape[2]
+    size, arms = tables.shape[0], replicate.arms
     least, total = losses[0], 0.0
     for i in range(1, size):
         least = min(least, losses[i])
@@ -260,7 +262,7 @@ def _kernels(start: Kernel, predict: Kernel, observe: Kernel, rule: Kernel) -> t
     @kernel
     def choose(t: int, context: int, parameters: Vector, replicate: Replicate) -> Any:
         predict(context, parameters[RULE_PARAMETERS:], replicate)
-        return rule(t, parameters, replicate.memory[-1, : replicate.knowledge.shape[1]], replicate)
+        return rule(t, parameters, replicate.memory[-1, : replicate.arms], replicate)
 
     @kernel
     def observe_oracle(context: int, arm: int, reward: float, parameters: Vector, replicate: Replicate) -> None:
@@ -318,9 +320,9 @@ def _start_falcon(parameters: Vector, replicate: Replicate) -> None:
 
 @kernel
 def _choose_by_falcon(t: int, context: int, parameters: Vector, replicate: Replicate) -> Any:
-    tables, memory, states, lane = replicate
-    predictions, fitted = memory[2, : tables.shape[2]], int(memory[1, 2])
-    for a in range(tables.shape[2]):
+    tables, memory, arms, states, lane = replicate
+    predictions, fitted = memory[2, :arms], int(memory[1, 2])
+    for a in range(arms):
         predictions[a] = tables[fitted, context, a] if memory[1, 0] >= 2.0 else 0.0
     return _draw_by_inverse_gaps(memory[1, 1], predictions, uniform(states, lane))
 
