@@ -98,7 +98,7 @@ class Thompson(Linear):
 
 
 class Logistic(Linear):
-    """The likelihood of all rounds, maximised anew by SciPy in each."""
+    """The likelihood of all rounds, maximised anew in each by Newton's method from 0."""
 
     def __init__(self, features, ridge, width):
         super().__init__(features, ridge)
@@ -109,22 +109,18 @@ class Logistic(Linear):
         self.rounds.append((*self.phi[x, arm], reward))
 
     def choose(self, t, x, draw):
-        from scipy.optimize import minimize
-        from scipy.special import expit
-
         theta = np.zeros(len(self.v))
         if self.rounds:
             rows = np.array(self.rounds)
             phi, rewards = rows[:, :-1], rows[:, -1]
-
-            def loss(theta):
-                z = phi @ theta
-                value = np.logaddexp(0, z).sum() - rewards @ z + self.ridge / 2 * theta @ theta
-                return value, phi.T @ (expit(z) - rewards) + self.ridge * theta
-
-            theta = minimize(loss, theta, jac=True, method="BFGS", options={"gtol": 1e-9}).x
-        indices = expit(self.phi[x] @ theta) + self.width * math.sqrt(math.log(t + 1)) * self.widths(x)
-        return int(indices.argmax())
+            for _ in range(12):
+                means = 1 / (1 + np.exp(-phi @ theta))
+                gradient = phi.T @ (rewards - means) - self.ridge * theta
+                curvature = (phi.T * (means * (1 - means))) @ phi + self.ridge * np.eye(len(theta))
+                theta = theta + np.linalg.solve(curvature, gradient)
+            assert np.abs(gradient).max() < 1e-9
+        means = 1 / (1 + np.exp(-self.phi[x] @ theta))
+        return int((means + self.width * math.sqrt(math.log(t + 1)) * self.widths(x)).argmax())
 
 
 class Weights:

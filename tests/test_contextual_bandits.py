@@ -49,8 +49,8 @@ SIGMAS = 5.3  # a false alarm of one interval in 1e7
 
 # Lengths differ, so that no two arms are alike and rounding decides nothing.
 FEATURES = stream(0, "features").normal(size=(3, 4, 2)) * np.linspace(0.4, 1, 4)[:, None]
-NORMAL = LinearBandit(FEATURES, [0.8, -0.5], deviation=0.4, frequencies=[0.5, 0.3, 0.2])
-LOGISTIC = LogisticBandit(FEATURES, [1.5, -1.0], frequencies=[0.2, 0.3, 0.5])
+NORMAL = LinearBandit(FEATURES, [-0.3, 0.2], deviation=0.4, frequencies=[0.5, 0.3, 0.2])
+LOGISTIC = LogisticBandit(FEATURES, [-1.5, 1.0], frequencies=[0.2, 0.3, 0.5])
 TABLES = np.concatenate([LOGISTIC.means[None], stream(0, "class").random((6, 3, 4))])
 
 # Each policy with its restatement, and with one that differs a little.
@@ -138,7 +138,7 @@ def test_policies_against_plain_python(name, delay, batch):
 @pytest.mark.parametrize("name", PAIRS)
 def test_comparison_has_teeth(name):
     bandit, policy, plain = PAIRS[name]
-    assert not same_play(bandit, policy, lambda: plain(0.1), 0, 1)
+    assert not same_play(bandit, policy, lambda: plain(0.5), 0, 1)
 
 
 def test_inverse_gap_weights_by_hand():
@@ -203,7 +203,7 @@ def test_regret_is_that_of_the_pulls():
     bandit, policy, _ = PAIRS["OFUL"]
     trace = play_contextual_bandit(bandit, policy, horizon=2000, rng=stream(0, "regret"), replicates=5)
     assert (trace["pulls"].sum(axis=(2, 3)) == trace.times[:, None]).all()
-    gaps = np.array([row.max() - row for row in FEATURES @ [0.8, -0.5]])
+    gaps = np.array([row.max() - row for row in FEATURES @ [-0.3, 0.2]])
     np.testing.assert_allclose(trace["regret"], (trace["pulls"] * gaps).sum(axis=(2, 3)))
 
 
@@ -225,7 +225,7 @@ def test_late_feedback_costs():
         return runs["regret"].isel(time=-1).mean().item()
 
     now, batched, late = regret(), regret(batch=200), regret(delay=200)
-    assert 1.5 * now < batched < late
+    assert 10 * now < min(batched, late)
 
 
 def test_memory_does_not_grow_with_the_horizon():
@@ -300,18 +300,18 @@ def test_figures_take_the_data():
 # Learning
 
 
-def test_good_policies_learn_and_wrong_ones_do_not():
-    """Regret from the first half of the rounds to the second falls for who learns, and not for who plays at random."""
+def test_who_explores_less_with_time_loses_less():
+    """Where exploration falls, the second half of the rounds costs less than the first; where it is fixed, as much."""
 
     def late_share(bandit, policy):
         times = compare_policies(bandit, [policy], horizon=4000, replicates=50)["regret"].mean(("policy", "replicate"))
-        half = np.abs(times["time"] - 2000).argmin()
+        half = int(np.abs(times["time"].to_numpy() - 2000).argmin())
         return 1 - (times[half] / times[-1]).item()
 
+    fixed = {"SquareCB, Vovk-Azoury-Warmuth", "SquareCB, exponential weights", "ε-greedy, exponential weights"}
     for name, (bandit, policy, _) in PAIRS.items():
-        if name not in ("FALCON", "ε-greedy, exponential weights"):
-            assert late_share(bandit, policy) < 0.42, name
-    assert late_share(LOGISTIC, uniform_policy(LOGISTIC)) > 0.45
+        share = late_share(bandit, policy)
+        assert share > 0.45 if name in fixed else share < 0.4, name
 
 
 # Problems
@@ -401,7 +401,7 @@ SMALL_POLICY = lin_ucb([[1.0], [2.0]], width=1)
         (lambda: play_small(SMALL_POLICY, replicates=0), "replicates is 0"),
         (
             lambda: play_small(PAIRS["OFUL"][1]),
-            "OFUL is made for 3 contexts and 4 arms; the contextual bandit, 1 contexts, 2 arms has 1 contexts and 2 arms",
+            "OFUL is made for 3 contexts and 4 arms; the contextual bandit, .* has 1 contexts and 2 arms",
         ),
         (
             lambda: compare_policies(NORMAL, [PAIRS["GLM-UCB"][1]], horizon=9),
