@@ -209,3 +209,54 @@ def conclusion(s) -> Claim:
         theorem = paper.GREEDY
     bound = theorem.bound(s, theorem.run(s, stream(0, "times")))
     return claim(total, "==", bound, "insert", rounding=ROUNDING)
+
+
+# --------------------------------------------------------------------------------------------------
+
+
+def errors_after(s, table):
+    """Mean squared error of each table on the data of the policy of a table."""
+    pulled = s.epsilon / s.bandit.arms + (1 - s.epsilon) * np.eye(s.bandit.arms)[table.argmax(axis=1)]
+    return np.einsum("x,xa,mxa->m", s.bandit.frequencies, pulled, (s.tables - s.bandit.means) ** 2)
+
+
+cycle = Proof(of=[paper.TWO_CYCLE], settings=paper.alternating)
+
+
+@cycle.step("Two tables are each the only best fit to the data of the other")
+def each_other(s) -> Claim:
+    """Their errors are below those of all others by more than rounding."""
+    trace = paper.retrain_on(s, stream(0, "unused"))
+    left, right = [], []
+    for here, there in (trace["table"][2:4], trace["table"][3:5]):
+        others = np.delete(errors_after(s, s.tables[here]), there)
+        left.append(errors_after(s, s.tables[here])[there] + 1e-6)
+        right.append(others.min())
+    return claim(left, "<=", right, "compute all errors")
+
+
+@cycle.step("They are not the same", uses=[each_other])
+def different(s) -> Claim:
+    """Else it would be a fixed point."""
+    one, two = paper.retrain_on(s, stream(0, "unused"))["table"][2:4]
+    return claim(1, "<=", abs(int(one) - int(two)), "two numbers of tables")
+
+
+realizable = Proof(of=[paper.REALIZABLE_RETRAINING], settings=paper.retraining)
+
+
+@realizable.step("On the data of any table the truth alone has no error")
+def no_error(s) -> Claim:
+    """The error of another is epsilon / K times its smallest positive one, at least."""
+    wrong = (s.tables != s.bandit.means).any(axis=(1, 2))
+    least = min(errors_after(s, table)[wrong].min() for table in s.tables)
+    unweighted = np.einsum("x,mxa->m", s.bandit.frequencies, (s.tables - s.bandit.means) ** 2)
+    return claim(s.epsilon / s.bandit.arms * unweighted[wrong].min(), "<=", least, "each arm is pulled that often")
+
+
+@realizable.step("Its policy costs what random arms cost", uses=[no_error])
+def costs(s) -> Claim:
+    """It pulls a best arm else."""
+    pulled = s.epsilon / s.bandit.arms + (1 - s.epsilon) * np.eye(s.bandit.arms)[s.bandit.means.argmax(axis=1)]
+    cost = np.einsum("x,xa,xa->", s.bandit.frequencies, pulled, s.bandit.gaps)
+    return claim(cost, "==", s.exploration, "best arms have no gaps")

@@ -21,6 +21,7 @@ from rltheory.algorithms.bandits import (
     oful,
     oracle_epsilon_greedy,
     play_contextual_bandit,
+    retrain,
     ridge,
     square_cb,
     vovk_azoury_warmuth,
@@ -157,6 +158,27 @@ def test_arms_are_drawn_with_inverse_gap_weights():
     trace = play_contextual_bandit(bandit, policy, horizon=1, rng=stream(0, "weights"), replicates=replicates)
     shares, p = trace["pulls"][-1, :, 0].mean(axis=0), inverse_gap_weights(tables[0, 0], 6)
     assert (np.abs(shares - p) <= SIGMAS * np.sqrt(p * (1 - p) / replicates)).all()
+
+
+def test_exploration_changes_with_time_as_stated():
+    """With one table an oracle has nothing to learn, and each round is one of its rule."""
+    tables, replicates = np.array([[[0.2, 0.6, 0.4]]]), 20_000
+    oracle = exponential_weights(tables)
+    rules = {
+        "gaps": (square_cb(oracle, gamma=4, power=0.5), lambda t: inverse_gap_weights(tables[0, 0], 4 * math.sqrt(t))),
+        "blind": (
+            oracle_epsilon_greedy(oracle, epsilon=0.9, power=1 / 3),
+            lambda t: 0.3 * t ** (-1 / 3) + (1 - 0.9 * t ** (-1 / 3)) * np.array([0, 1, 0]),
+        ),
+    }
+    for name, (policy, law) in rules.items():
+        trace = play_contextual_bandit(
+            ContextualBandit(tables[0]), policy, horizon=6, rng=stream(0, name), replicates=replicates
+        )
+        shares = np.diff(trace["pulls"][:, :, 0].mean(axis=1), axis=0)
+        for t, share in enumerate(shares, 1):
+            p = law(t)
+            assert (np.abs(share - p) <= SIGMAS * np.sqrt(p * (1 - p) / replicates)).all()
 
 
 def test_linear_estimates_do_not_drift():
@@ -395,6 +417,14 @@ SMALL_POLICY = lin_ucb([[1.0], [2.0]], width=1)
         (lambda: inverse_gap_weights([0.1, 0.2], -1), "gamma is -1.0"),
         (lambda: falcon(TABLES, delta=0), r"delta is 0; it must lie in \(0, 1\)"),
         (lambda: falcon(TABLES, scale=0), "scale is 0.0"),
+        (
+            lambda: retrain(SMALL, [[[0.1, 0.2, 0.3]]], epsilon=0.1, generations=1),
+            r"tables has shape \(1, 1, 3\); expected \(m, 1, 2\) with m >= 1",
+        ),
+        (
+            lambda: retrain(SMALL, [[[0.1, 0.2]]], epsilon=0.1, generations=1, first=1),
+            "first is 1; there are 1 tables",
+        ),
         (lambda: play_small(SMALL_POLICY, horizon=0), "horizon is 0; it must be >= 1"),
         (lambda: play_small(SMALL_POLICY, delay=-1), "delay is -1; it must be >= 0"),
         (lambda: play_small(SMALL_POLICY, batch=0), "batch is 0; it must be >= 1"),

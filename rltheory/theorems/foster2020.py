@@ -1,4 +1,4 @@
-r"""Inverse gap weighting: what a round costs, the regret of SquareCB, and rates of its kin.
+r"""Inverse gap weighting: what a round costs, the regret of SquareCB, rates of its kin, and what a wrong class does.
 
 Where an oracle predicts :math:`\hat f` for K arms and b is the best prediction, an arm :math:`a \ne b` is pulled with
 probability :math:`p(a) = 1 / (K + \gamma g(a))`, where :math:`g(a) = \hat f(b) - \hat f(a)`. The true means are f.
@@ -18,6 +18,7 @@ from rltheory.algorithms.bandits import (
     inverse_gap_weights,
     oracle_epsilon_greedy,
     play_contextual_bandit,
+    retrain,
     square_cb,
 )
 from rltheory.arrays import Array, Times, Vector, count, float_array, fraction, positive
@@ -25,6 +26,7 @@ from rltheory.problems import ContextualBandit
 from rltheory.simulation import stream
 from rltheory.theory import (
     EveryStep,
+    Existence,
     Identity,
     InExpectation,
     Paper,
@@ -324,7 +326,7 @@ def exploring() -> Iterator[Exploring]:
         yield Exploring(bandit, tables, horizon, (0.5, 0.2, 0.3, 0.3)[i])
 
 
-def has_the_means(s: Realizable) -> bool | str:
+def has_the_means(s: "Realizable | Retraining") -> bool | str:
     """Whether a table of the class is that of the means."""
     if s.tables.shape[1:] != s.bandit.means.shape:
         return f"tables have shape {s.tables.shape[1:]}, the means {s.bandit.means.shape}"
@@ -515,4 +517,138 @@ GREEDY_RATE = _rate_theorem(
     r"\mathbb{E}\, R_T = O\bigl((K \log |F|)^{1/3}\, T^{2/3}\bigr)",
     play_greedily_anytime,
     PowerLaw(lambda s: 2 / 3),
+)
+
+# --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Retraining:
+    """A contextual bandit, a class of tables, and epsilon-greedy generations.
+
+    Parameters
+    ----------
+    bandit
+        The bandit.
+    tables : array, shape (m, C, K)
+        The class.
+    epsilon
+        Probability of a random arm, in (0, 1].
+    generations
+        Fits, >= 2.
+    first
+        Number of the first table, >= 0.
+    """
+
+    bandit: ContextualBandit
+    tables: Array
+    epsilon: float
+    generations: int
+    first: int
+
+    def __post_init__(self) -> None:
+        float_array(self.tables, "tables", ndim=3)
+        positive(fraction(self.epsilon, "epsilon"), "epsilon")
+        count(self.generations, "generations", at_least=2)
+        count(self.first, "first")
+
+    def __str__(self) -> str:
+        return f"{self.bandit}, {len(self.tables)} tables, epsilon = {self.epsilon:g}, {self.generations} generations"
+
+    @property
+    def exploration(self) -> float:
+        """What random arms cost in a round."""
+        return self.epsilon * float(self.bandit.frequencies @ self.bandit.gaps.mean(axis=1))
+
+
+def _retrain(s: Retraining, tables: Array) -> Trace:
+    return retrain(s.bandit, tables, epsilon=s.epsilon, generations=s.generations, first=s.first)
+
+
+def retrain_on(s: Retraining, rng: np.random.Generator) -> Trace:
+    """Generations from the first table on."""
+    return _retrain(s, s.tables)
+
+
+def retrain_with_truth(s: Retraining, rng: np.random.Generator) -> Trace:
+    """The class holds the means as well."""
+    return _retrain(s, np.concatenate([s.tables, s.bandit.means[None]]))
+
+
+def retrain_without_truth(s: Retraining, rng: np.random.Generator) -> Trace:
+    """The class lacks the means."""
+    return _retrain(s, s.tables[(s.tables != s.bandit.means).any(axis=(1, 2))])
+
+
+def alternates(s: Retraining, trace: Trace) -> Array:
+    """Whether a table is that of two generations before, and not the last one."""
+    table = trace["table"]
+    passes = np.ones(table.size)
+    passes[2:] = (table[2:] == table[:-2]) & (table[2:] != table[1:-1])
+    return passes
+
+
+def _logistic_tables(scores: Array) -> Array:
+    """Tables 1 / (1 + exp(-theta z)) of scores z, for theta on a grid of [-4, 4]."""
+    tables: Array = 1 / (1 + np.exp(-np.linspace(-4, 4, 81)[:, None, None] * scores))
+    return tables
+
+
+def alternating() -> Iterator[Retraining]:
+    """Two tables, and a logistic model with one parameter."""
+    two = np.array([[[0.9, 0.3]], [[0.5, 0.9]]])
+    bandit = ContextualBandit([[0.5, 0.3]], title="two tables, each of which praises an arm")
+    yield Retraining(bandit, two, 0.1, 20, 0)
+    logistic = _logistic_tables(np.array([[-1.0, -1.5], [-1.6, 0.1]]))
+    bandit = ContextualBandit([[0.7, 0.2], [0.1, 0.7]], title="logistic model, two contexts, two arms")
+    yield Retraining(bandit, logistic, 0.2, 20, 38)
+
+
+def retraining() -> Iterator[Retraining]:
+    """The same with the truth in the class, and a random class."""
+    for s in alternating():
+        yield replace(s, tables=np.concatenate([s.tables, s.bandit.means[None]]))
+    tables = stream(0, "retraining").random((30, 4, 3))
+    bandit = ContextualBandit(tables[-1], title="random means, 4 contexts, 3 arms")
+    yield Retraining(bandit, tables, 0.3, 5, 0)
+
+
+TWO_CYCLE = Theorem(
+    name="retraining/two-cycle",
+    title="With a wrong class, generations may alternate for ever",
+    paper=Paper(PAPER, "realizability, Assumption 1; instances found here"),
+    standing=Standing.DERIVED,
+    statement=r"\exists\, \mu, F: \quad f_{g + 2} = f_g \ne f_{g + 1} \quad \text{for all } g",
+    symbols="$f_g$: the table that fits the data of the generation before best; F: the class; $\\mu$: the means",
+    kind=Existence(),
+    run=retrain_on,
+    measured=alternates,
+    bound=lambda s, trace: np.ones(trace.times.size),
+    since=2,
+    settings=alternating,
+    controls={"the means are in the class": retrain_with_truth},
+    remark="In the second instance rounds cost 0.055 and 0.495 in turns: a generation that is retrained on data of a good one "
+    "may be bad. As fits depend on the last table only, two equal pairs in a row make a cycle for ever.",
+)
+
+REALIZABLE_RETRAINING = Theorem(
+    name="retraining/realizable",
+    title="With the truth in the class, one generation is enough",
+    paper=Paper(PAPER, "realizability, Assumption 1"),
+    standing=Standing.DERIVED,
+    statement=r"\mathrm{reg}(\pi_g) = \epsilon \sum_x q(x) \frac1K \sum_a \Delta(x, a) \quad (g \ge 1)",
+    symbols="$\\mathrm{reg}(\\pi_g)$: what a round of generation g costs; q: the frequencies of the contexts; $\\Delta$: gaps; "
+    "K: the number of arms",
+    kind=Identity(rounding=lambda s: 1e-12),
+    hypotheses={
+        "the means are a table of the class": has_the_means,
+        "$q > 0$": lambda s: bool((s.bandit.frequencies > 0).all()),
+    },
+    run=retrain_on,
+    measured=lambda s, trace: trace["regret"],
+    bound=lambda s, trace: np.full(trace.times.size, s.exploration),
+    since=1,
+    settings=retraining,
+    controls={"the means are not in the class": retrain_without_truth},
+    remark="As all arms are pulled, only the truth has no error.",
 )

@@ -86,7 +86,37 @@ def greedy_rate(s, times, name):
     return measured, s.bandit.gaps.max() * times ** (2 / 3)
 
 
+def generations_of(s):
+    """Tables of all generations, and what their rounds cost."""
+    means, arms, chosen, costs, table = s.bandit.means, s.bandit.arms, [], [], s.first
+    for _ in range(s.generations + 1):
+        errors, cost = np.zeros(len(s.tables)), 0.0
+        for x, q in enumerate(s.bandit.frequencies):
+            for a in range(arms):
+                p = q * (s.epsilon / arms + (1 - s.epsilon) * (a == s.tables[table, x].argmax()))
+                errors += p * (s.tables[:, x, a] - means[x, a]) ** 2
+                cost += p * (means[x].max() - means[x, a])
+        chosen.append(table)
+        costs.append(cost)
+        table = int(errors.argmin())
+    return chosen, costs
+
+
+def two_cycle(s, times, name):
+    chosen, _ = generations_of(s)
+    passes = [g < 2 or chosen[g] == chosen[g - 2] != chosen[g - 1] for g in times]
+    return passes, np.ones(times.size)
+
+
+def realizable_retraining(s, times, name):
+    _, costs = generations_of(s)
+    lost = [q * (row.max() - row).mean() for q, row in zip(s.bandit.frequencies, s.bandit.means, strict=True)]
+    return costs, np.full(times.size, s.epsilon * sum(lost))
+
+
 RESTATED = {
+    "retraining/two-cycle": two_cycle,
+    "retraining/realizable": realizable_retraining,
     "inverse-gap/per-round": one_round,
     "inverse-gap/supremum": supremum,
     "squarecb/expected": square_cb,
@@ -148,6 +178,11 @@ def test_one_round_is_sharp():
     assert min(verdict.tightness for verdict in verify(per_round)) > 0.999
 
 
+def test_a_generation_may_be_much_worse_than_the_one_before():
+    costs = paper.retrain_on(list(paper.alternating())[1], stream(0, "unused"))["regret"]
+    np.testing.assert_allclose(costs[:20], 10 * [0.495, 0.055], atol=1e-12)
+
+
 def test_ranges_hold_what_is_measured():
     for name in ("squarecb/expected", "oracle-epsilon-greedy/expected"):
         theorem = THEOREMS[name]
@@ -179,6 +214,8 @@ def test_hypotheses():
         (lambda: replace(next(paper.exploring()), epsilon=0.0), "epsilon is 0.0"),
         (lambda: replace(next(paper.exploring()), epsilon=1.5), "epsilon is 1.5"),
         (lambda: replace(next(paper.anytime()), runs=0), "runs is 0"),
+        (lambda: replace(next(paper.alternating()), generations=1), "generations is 1"),
+        (lambda: replace(next(paper.alternating()), epsilon=0.0), "epsilon is 0.0"),
     ],
 )
 def test_wrong_settings_are_refused(make, message):

@@ -76,6 +76,9 @@ from rltheory.algorithms.bandits.randomized import (
     thompson,
     thompson_gaussian,
 )
+from rltheory.algorithms.bandits.retraining import (
+    retrain,
+)
 
 __all__ = [
     "BERNOULLI",
@@ -117,6 +120,7 @@ __all__ = [
     "play_contextual_bandit",
     "play_losses",
     "policy_names",
+    "retrain",
     "ridge",
     "square_cb",
     "thompson",
