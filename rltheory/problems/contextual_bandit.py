@@ -297,5 +297,4 @@ def _law(frequencies: ArrayLike | None, contexts: int) -> Vector:
         raise ValueError(f"frequencies[{x}] is {law[x]:.12g}; it must be >= 0")
     if abs(law.sum() - 1) > SUM_TOLERANCE:
         raise ValueError(f"frequencies sums to {law.sum():.12g}; expected 1 within {SUM_TOLERANCE:g}")
-    law /= law.sum()
     return law

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from rltheory.simulation import stream
+from rltheory.simulation.streams import fingerprint
 from rltheory.theorems import abbasi2011 as paper
 from rltheory.theory import Theorem
+from rltheory.theory.settings import setting_from_dict, setting_to_dict
 from tests.contextual_replay import Optimistic, counts, replay
 
 THEOREMS = {value.name: value for value in vars(paper).values() if isinstance(value, Theorem)}
@@ -62,6 +64,11 @@ def test_sides(name, place):
     # Inverses that are updated and systems that are solved differ by some units of rounding in 300 rounds.
     np.testing.assert_allclose(theorem.measured(s, trace), measured, rtol=1e-8, atol=1e-9)
     np.testing.assert_allclose(theorem.bound(s, trace), bound, rtol=1e-10)
+
+
+def test_settings_survive_as_data():
+    for s in paper.grid():
+        assert fingerprint(setting_from_dict(type(s), setting_to_dict(s))) == fingerprint(s)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,10 @@ from scipy.optimize import minimize
 
 from rltheory.problems import ContextualBandit
 from rltheory.simulation import stream
+from rltheory.simulation.streams import fingerprint
 from rltheory.theorems import foster2020 as paper
 from rltheory.theory import Theorem, verify
+from rltheory.theory.settings import setting_from_dict, setting_to_dict
 from tests.contextual_replay import ByInverseGaps, Falcon, Greedy, Weights, counts, replay
 
 THEOREMS = {value.name: value for value in vars(paper).values() if isinstance(value, Theorem)}
@@ -202,6 +204,12 @@ def test_hypotheses():
     assert "(tables have shape (1, 2), the means (1, 3))" in paper.SQUARE_CB.failed_hypothesis(small)
     normal = replace(s, bandit=ContextualBandit(s.bandit.means, deviation=1.0))
     assert "rewards are 0 or 1" in paper.SQUARE_CB.failed_hypothesis(normal)
+
+
+def test_settings_survive_as_data():
+    for theorem in THEOREMS.values():
+        for s in theorem.settings():
+            assert fingerprint(setting_from_dict(type(s), setting_to_dict(s))) == fingerprint(s)
 
 
 @pytest.mark.parametrize(
