@@ -31,6 +31,7 @@ from .algorithms import natural_policy_gradient as natural_policy_gradient
 from .algorithms import optimistic_mirror_descent as optimistic_mirror_descent
 from .algorithms import play_bandit as play_bandit
 from .algorithms import play_contexts as play_contexts
+from .algorithms import play_contextual_bandit as play_contextual_bandit
 from .algorithms import play_duels as play_duels
 from .algorithms import play_losses as play_losses
 from .algorithms import policy_gradient_ascent as policy_gradient_ascent
@@ -46,9 +47,12 @@ from .algorithms import self_play_gradient as self_play_gradient
 from .algorithms import softmax_policy_gradient as softmax_policy_gradient
 from .algorithms import svrpg as svrpg
 from .problems import Bandit as Bandit
+from .problems import ContextualBandit as ContextualBandit
 from .problems import ContextualGame as ContextualGame
 from .problems import DeterministicMDP as DeterministicMDP
 from .problems import LargeGame as LargeGame
+from .problems import LinearBandit as LinearBandit
+from .problems import LogisticBandit as LogisticBandit
 from .problems import LossTable as LossTable
 from .problems import PreferenceGame as PreferenceGame
 from .problems import SparseMDP as SparseMDP

@@ -13,7 +13,7 @@ from rltheory.algorithms.average_reward.restless import average_reward_learners
 from rltheory.algorithms.average_reward.tsde import tsde
 from rltheory.algorithms.average_reward.ucrl import kl_ucrl, scal, ucrl2, ucrl2b
 from rltheory.algorithms.average_reward.walk import Walk
-from rltheory.algorithms.bandits import compare_policies, play_bandit, play_losses
+from rltheory.algorithms.bandits import compare_policies, play_bandit, play_contextual_bandit, play_losses
 from rltheory.algorithms.discounted.mdpo import mdpo
 from rltheory.algorithms.discounted.policy_iteration import policy_iteration
 from rltheory.algorithms.discounted.policy_mirror_descent import (
@@ -101,6 +101,7 @@ __all__ = [
     "optimistic_q_learning",
     "play_bandit",
     "play_contexts",
+    "play_contextual_bandit",
     "play_duels",
     "play_losses",
     "pmevi_dt",

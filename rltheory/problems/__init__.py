@@ -11,6 +11,11 @@ from rltheory.problems.constrained_mdp import (
     ConstrainedMDP,
     VectorRewardMDP,
 )
+from rltheory.problems.contextual_bandit import (
+    ContextualBandit,
+    LinearBandit,
+    LogisticBandit,
+)
 from rltheory.problems.contextual_game import (
     ContextualGame,
 )
@@ -77,6 +82,7 @@ __all__ = [
     "MDP",
     "Bandit",
     "ConstrainedMDP",
+    "ContextualBandit",
     "ContextualGame",
     "DeterministicMDP",
     "ExplicitModel",
@@ -84,8 +90,10 @@ __all__ = [
     "Game",
     "GaussianPolicies",
     "LargeGame",
+    "LinearBandit",
     "LinearMDP",
     "LinearMixtureMDP",
+    "LogisticBandit",
     "LogitMDP",
     "LossTable",
     "PreferenceGame",

@@ -8,10 +8,10 @@ them, so that no rounding piles up. Of a table of losses, what was suffered is k
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +20,11 @@ from rltheory.arrays import Array, Matrix, Times, Vector, count
 from rltheory.jit import kernel
 from rltheory.problems.bandit import Bandit, BanditArrays, draw
 from rltheory.problems.losses import LossTable
-from rltheory.simulation import Workers, stream
+from rltheory.simulation import Workers
 from rltheory.trace import Trace, record_times
 from rltheory.variates import Generators, generators, uniforms
 
-if TYPE_CHECKING:
-    from xarray import Dataset
-
-__all__ = ["Columns", "Policy", "compare_policies", "in_blocks", "keep_larger", "play_bandit", "play_losses"]
+__all__ = ["Columns", "Policy", "in_blocks", "keep_larger", "play_bandit", "play_losses"]
 
 LANES = 64
 WORK_ROWS = 6
@@ -374,82 +371,3 @@ def play_losses(
         {"expected_regret": (dims, regrets[..., 1])} if policy.weighs else {}
     )
     return Trace(policy.name, times, values, "round")
-
-
-def compare_policies(
-    problem: Bandit | LossTable,
-    policies: Sequence[Policy],
-    *,
-    horizon: int | None = None,
-    replicates: int = 1000,
-    seed: int = 0,
-    points: int = 100,
-    workers: int | None = None,
-    progress: bool = False,
-) -> "Dataset":
-    """Play policies on a bandit or a table of losses, each many times, on all cores.
-
-    Parameters
-    ----------
-    problem
-        A bandit, or a table of losses.
-    horizon, replicates, points
-        As for :func:`play_bandit` and :func:`play_losses`; a bandit needs a horizon.
-    policies
-        Policies with distinct names.
-    seed
-        Root of the random streams. The stream of a policy is named by problem and policy, so that it plays the same
-        whatever it is compared with, and by however many workers.
-    workers
-        Threads; as many as there are cores by default.
-    progress
-        Whether to show progress on standard error.
-
-    Returns
-    -------
-    xarray.Dataset
-        What the traces of all policies have, with the dimension policy: ``regret``, dimensions policy, replicate and
-        time, and of a bandit also ``pulls``, with the arm as a fourth.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As for :func:`play_bandit` and :func:`play_losses`, and if there are no policies, or two of one name.
-
-    Examples
-    --------
-    >>> from rltheory.algorithms.bandits import moss, ucb1
-    >>> runs = compare_policies(Bandit.bernoulli([0.9, 0.5]), [ucb1(), moss()], horizon=1000, replicates=64)
-    >>> runs["regret"].mean("replicate").sel(policy="MOSS", time=1000).item() < 20
-    True
-    """
-    from xarray import Dataset
-
-    names = [policy.name for policy in policies]
-    if not names:
-        raise ValueError("there is nothing to play; give one policy at least")
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"two policies are called {name!r}; give them distinct names")
-    play: Callable[..., Trace] = play_bandit if isinstance(problem, Bandit) else play_losses
-    with Workers(workers, progress=progress) as pool:
-        traces = [
-            play(
-                problem,
-                policy,
-                horizon=horizon,
-                rng=stream(seed, "bandit", problem, policy.name),
-                replicates=replicates,
-                points=points,
-                workers=pool,
-            )
-            for policy in policies
-        ]
-    first = traces[0]
-    data = {
-        name: (("policy", *dims), np.stack([trace[name] for trace in traces]))
-        for name, (dims, _) in first.values.items()
-        if all(name in trace.values for trace in traces)
-    }
-    clock = ("time", first.times, {"long_name": first.clock})
-    return Dataset(data, coords={"policy": names, "time": clock}).transpose("policy", "replicate", "time", ...)
