@@ -38,6 +38,7 @@ from rltheory.algorithms.episodes.cloning import (
 from rltheory.algorithms.episodes.douhua import douhua
 from rltheory.algorithms.episodes.episodic_q_learning import episodic_q_learning
 from rltheory.algorithms.episodes.nora import nora
+from rltheory.algorithms.episodes.preferences import compare_trajectories, rewards_of_preferences
 from rltheory.algorithms.episodes.psrl import psrl
 from rltheory.algorithms.episodes.ucbvi import ucbvi_bernstein, ucbvi_hoeffding
 from rltheory.algorithms.episodes.ucbvi_ent import demonstration_regularized, ucbvi_ent
@@ -74,6 +75,7 @@ __all__ = [
     "cell_means",
     "cloning_bound",
     "compare_policies",
+    "compare_trajectories",
     "demonstration_regularized",
     "demonstrations",
     "direct_nash_optimization",
@@ -120,6 +122,7 @@ __all__ = [
     "race",
     "rectangular_mixture_loop",
     "regret_matching_plus",
+    "rewards_of_preferences",
     "sample_trajectories",
     "sampled_hedge",
     "sampled_magnetic_mirror_descent",

@@ -400,7 +400,9 @@ def trajectory_kl(problem: FiniteHorizonMDP, log_policy: ArrayLike, log_referenc
 def kl_regularized_value(
     problem: FiniteHorizonMDP, policy: ArrayLike, reference: ArrayLike, temperature: float
 ) -> float:
-    r"""What a policy earns from the start less a penalty, :math:`V^\pi - \lambda\, \mathrm{KL}_\text{traj}(\pi \| \mu)`.
+    r"""What a policy earns from the start less a penalty for leaving a reference.
+
+    .. math:: V^\pi_\lambda = V^\pi - \lambda\, \mathrm{KL}_\text{traj}(\pi \| \mu)
 
     Parameters
     ----------
@@ -443,8 +445,8 @@ def kl_regularized_suboptimality(
 ) -> float:
     r"""What a policy lacks to the largest :func:`kl_regularized_value`.
 
-    It is computed as :math:`\lambda\, \mathrm{KL}_\text{traj}(\pi \| \pi^*_\lambda)`, to which it is equal and which does
-    not cancel near the optimal policy :math:`\pi^*_\lambda`.
+    It is computed as :math:`\lambda\, \mathrm{KL}_\text{traj}(\pi \| \pi^*_\lambda)`, to which it is equal and which
+    does not cancel near the optimal policy :math:`\pi^*_\lambda`.
 
     Parameters
     ----------

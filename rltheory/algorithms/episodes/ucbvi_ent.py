@@ -9,11 +9,11 @@ The value of a policy is :math:`V^\pi_\lambda = V^\pi - \lambda\, \mathrm{KL}_\t
 
 where :math:`V_h(s) = \lambda \log \sum_c \mu_h(c)\, e^{Q_h(c) / \lambda}` of either. The policy to be returned is
 :math:`\bar\pi_h(c) \propto \mu_h(c)\, e^{\bar Q_h(c) / \lambda}`. What it lacks is at most :math:`U_0`, with
-:math:`\Delta_h(s) = \max_c (\bar Q_h(c) - \underline Q_h(c))`:
+:math:`\Delta_h(s) = \max_c (\bar Q_h(c) - \underline Q_h(c))` and :math:`m_h = \max_s U_h(s)`:
 
 .. math:: U_h(s) = \min\Bigl\{\frac{\Delta_h(s)^2}{8 \lambda},\; \Delta_h(s)\Bigr\} + \sum_c \bar\pi_h(c) \min\Bigl\{
-   \frac{G (G - 1)}{2},\; \Bigl(1 + \frac1H\Bigr) \Bigl(\langle \hat p_c, U_{h+1} \rangle
-   + \frac{G (G - 1)}{2} \frac{(H + 1) L}{2 n}\Bigr)\Bigr\}.
+   m_{h+1},\; \Bigl(1 + \frac1H\Bigr) \Bigl(\langle \hat p_c, U_{h+1} \rangle
+   + m_{h+1} \frac{(H + 1) L}{2 n}\Bigr)\Bigr\}.
 
 An episode follows :math:`\bar\pi`, but at one stage, drawn uniformly, it makes the choice of largest
 :math:`\bar Q - \underline Q`.
@@ -55,6 +55,10 @@ from rltheory.trace import Trace, record_times
 __all__ = ["demonstration_regularized", "ucbvi_ent"]
 
 
+# Where only visits decide what is known, choices tie but for rounding, and the first is made.
+TIE = 1e-9
+
+
 class State(NamedTuple):
     """What the learner knows and plans."""
 
@@ -85,9 +89,9 @@ def _plan(state: State, log_reference: Matrix, temperature: float, scale: float)
     visits, upper, lower, lacking = state.visits, state.upper, state.lower, state.lacking
     log_policy, policy, widest = state.log_policy, state.policy, state.widest
     horizon, states = widest.shape
+    most_lacking = 0.0
     for stage in range(horizon - 1, -1, -1):
-        to_go = horizon - 1.0 - stage
-        most_lacking = to_go * (to_go - 1) / 2
+        to_go, most_here = horizon - 1.0 - stage, 0.0
         for here in range(states):
             best, worst, gap = -np.inf, -np.inf, -np.inf
             for choice in range(first_choice[here], first_choice[here + 1]):
@@ -103,8 +107,9 @@ def _plan(state: State, log_reference: Matrix, temperature: float, scale: float)
                 log_policy[stage, choice] = above + penalised
                 policy[stage, choice] = below + penalised
                 best, worst = max(best, above + penalised), max(worst, below + penalised)
-                if above - below > gap:
-                    widest[stage, here], gap = choice, above - below
+                if above - below > (1 + TIE) * gap:
+                    widest[stage, here] = choice
+                gap = max(gap, above - below)
             optimistic, pessimistic = 0.0, 0.0
             for choice in range(first_choice[here], first_choice[here + 1]):
                 log_policy[stage, choice] = (log_policy[stage, choice] - best) / temperature
@@ -126,6 +131,8 @@ def _plan(state: State, log_reference: Matrix, temperature: float, scale: float)
                     later = min(later, (1 + 1 / horizon) * mean)
                 total += policy[stage, choice] * later
             lacking[stage, here] = total
+            most_here = max(most_here, total)
+        most_lacking = most_here
 
 
 @kernel
@@ -288,9 +295,9 @@ def demonstration_regularized(
     r"""Clone an expert from demonstrations, and learn with a penalty for leaving the clone.
 
     With N demonstrations, :func:`~rltheory.algorithms.episodes.cloning.behaviour_cloning` is the reference,
-    :math:`\lambda = \frac{\varepsilon (N + 1)}{2 H (C - S)}` the temperature, and UCBVI-Ent+ runs until its certificate
-    is :math:`\varepsilon / 2`. If that comes to pass, the policy lacks :math:`\varepsilon` to the expert at most, in the
-    mean over the demonstrations.
+    :math:`\lambda = \frac{\varepsilon (N + 1)}{2 H (C - S)}` the temperature, and UCBVI-Ent+ runs until its
+    certificate is :math:`\varepsilon / 2`. If that comes to pass, the policy lacks :math:`\varepsilon` to the expert at
+    most, in the mean over the demonstrations.
 
     Parameters
     ----------
