@@ -37,6 +37,7 @@ from rltheory.algorithms.episodes.play import (
     World,
     empty_path,
     learn,
+    loss_of_policy,
     named,
     play_policy,
     promised,
@@ -45,7 +46,6 @@ from rltheory.algorithms.episodes.play import (
 )
 from rltheory.arrays import Array, Matrix, Times, Vector, count, not_negative, positive
 from rltheory.jit import kernel
-from rltheory.measures import finite_horizon_suboptimality, trajectory_kl
 from rltheory.problems import FiniteHorizonMDP
 from rltheory.problems.mdp import Indices
 from rltheory.problems.policies import checked_policy
@@ -76,6 +76,8 @@ class State(NamedTuple):
 class Record(NamedTuple):
     """What a run leaves behind at each recorded time."""
 
+    suboptimality: Vector  # (points,)
+    loss: Vector  # (points,)
     certificate: Vector  # (points,)
     value: Vector  # (points,)
     visits: Array  # (points, R)
@@ -145,14 +147,39 @@ def _explore(state: State, stage: int) -> None:
 
 
 @kernel
+def _suboptimality(world: World, log_policy: Matrix, log_best: Matrix, temperature: float, losses: Matrix) -> float:
+    """What a policy lacks to the best one with the penalty; `losses`, shape (H + 1, S), ends with zeros."""
+    stride, first_choice, _, first_entry, successors, probabilities = world.truth
+    for stage in range(log_policy.shape[0] - 1, -1, -1):
+        for here in range(world.initial.size):
+            total = 0.0
+            for choice in range(first_choice[here], first_choice[here + 1]):
+                row = stage * stride + choice
+                made, best = math.exp(log_policy[stage, choice]), math.exp(log_best[stage, choice])
+                if made == 0:
+                    total += temperature * best
+                    continue
+                ratio = log_policy[stage, choice] - log_best[stage, choice]
+                # Terms >= 0, of which none cancels: their sum is the divergence, as both policies sum to 1.
+                term = made * (math.expm1(-ratio) + ratio) if abs(ratio) < 1 else best - made + made * ratio
+                total += temperature * term
+                for entry in range(first_entry[row], first_entry[row + 1]):
+                    total += made * probabilities[entry] * losses[stage + 1, successors[entry]]
+            losses[stage, here] = total
+    return promised(world, losses)
+
+
+@kernel
 def _run(
     world: World,
     state: State,
     log_reference: Matrix,
+    log_best: Matrix,
     temperature: float,
     scale: float,
     tolerance: float,
     path: Path,
+    losses: Matrix,
     times: Times,
     record: Record,
     rng: np.random.Generator,
@@ -170,6 +197,8 @@ def _run(
             learn(state.belief, path, state.visits, state.moves)
             episode += 1
         times[place] = episode
+        record.suboptimality[place] = _suboptimality(world, state.log_policy, log_best, temperature, losses)
+        record.loss[place] = loss_of_policy(world, state.policy, losses)
         record.certificate[place], record.value[place] = certificate, promised(world, state.upper)
         for row in range(state.visits.size):
             record.visits[place, row] = state.visits[row]
@@ -258,6 +287,8 @@ def ucbvi_ent(
         widest=np.zeros((horizon, states), np.int64),
     )
     record = Record(
+        suboptimality=np.empty(times.size),
+        loss=np.empty(times.size),
         certificate=np.empty(times.size),
         value=np.empty(times.size),
         visits=np.empty((times.size, rows), np.int64),
@@ -266,19 +297,14 @@ def ucbvi_ent(
     with np.errstate(divide="ignore"):
         log_reference = np.log(mu)
     scale = bonus * scale_of_bonuses(problem, episodes, delta)
-    points = _run(process, state, log_reference, temperature, scale, tolerance, empty_path(problem), times, record, rng)
-    best = soft_backward_induction(problem, temperature, reference=mu).log_policy
-    log_policy = record.log_policy[:points]
-    lacks = np.array([temperature * trajectory_kl(problem, made, best) for made in log_policy])
-    losses = np.array([finite_horizon_suboptimality(problem, np.exp(made)) for made in log_policy])
-    values: dict[str, tuple[tuple[str, ...], Array]] = {
-        "suboptimality": (("time",), lacks),
-        "loss": (("time",), losses),
-        "certificate": (("time",), record.certificate[:points]),
-        "value": (("time",), record.value[:points]),
-        "visits": (("time", "stage", "choice"), record.visits[:points].reshape(points, horizon, choices)),
-        "log_policy": (("time", "stage", "choice"), log_policy),
-    }
+    log_best = soft_backward_induction(problem, temperature, reference=mu).log_policy
+    losses, path = np.zeros((horizon + 1, states)), empty_path(problem)
+    points = _run(
+        process, state, log_reference, log_best, temperature, scale, tolerance, path, losses, times, record, rng
+    )
+    record = record._replace(visits=record.visits.reshape(-1, horizon, choices))
+    labels = ("time", "stage", "choice")
+    values = {name: (labels[: array.ndim], array[:points]) for name, array in record._asdict().items()}
     return Trace(named("UCBVI-Ent+", bonus), times[:points], values, clock="episode")
 
 
