@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog, minimize
 
@@ -34,7 +34,8 @@ from rltheory.solvers import (
     soft_backward_induction,
 )
 from tests.exact_mdps import policies_of
-from tests.restatements.plain_episodes import Moves, empirical, play
+from tests.restatements import plain_episodes
+from tests.restatements.plain_episodes import play
 from tests.test_episodes import PROBLEMS
 from tests.test_finite_horizon import problems
 
@@ -68,6 +69,7 @@ def trajectories(problem, policy):
         yield from ((p, earned, made) for p, earned, _, made in walks if p > 0)
 
 
+@settings(max_examples=40)
 @given(data=st.data(), problem=problems(max_horizon=3, max_states=3))
 def test_penalised_values_are_those_of_all_trajectories(data, problem):
     """The divergence from its definition, as a sum over trajectories."""
@@ -86,6 +88,7 @@ def test_penalised_values_are_those_of_all_trajectories(data, problem):
     assert penalised == value - 0.7 * divergence or penalised == pytest.approx(value - 0.7 * divergence, abs=1e-12)
 
 
+@settings(max_examples=40)
 @given(data=st.data(), problem=problems(), temperature=st.sampled_from([0.05, 1.0, 30.0]))
 def test_what_a_policy_lacks_is_its_divergence_from_the_optimal_one(data, problem, temperature):
     policy, reference = draw_policy(data, problem), draw_policy(data, problem)
@@ -100,6 +103,7 @@ def test_what_a_policy_lacks_is_its_divergence_from_the_optimal_one(data, proble
     assert of_best == pytest.approx(top, abs=1e-11 * (1 + temperature))
 
 
+@settings(max_examples=40)
 @given(data=st.data(), problem=problems(max_horizon=3))
 def test_a_cold_penalty_is_none_and_a_hot_one_leaves_the_reference(data, problem):
     """The best value lies above that of the reference, and within the penalty of the best plan below the optimum."""
@@ -216,43 +220,6 @@ def test_an_expert_that_never_errs_is_cloned_within_reason():
 # Learners.
 
 
-def soft_values(mdp, reference, q, temperature):
-    """Log-sum-exp of the values of the choices of each state, and the policy."""
-    weights = reference * np.exp((q - q.max()) / temperature)
-    sums = np.add.reduceat(weights, mdp.first_choice[:-1])
-    return q.max() + temperature * np.log(sums), weights / sums[mdp.state_of_choice]
-
-
-def restated_ucbvi_ent(problem, reference, temperature, episodes, rng, found, bonus, delta):
-    """Plain UCBVI-Ent+, which leaves its policies and certificates in `found`."""
-    horizon, states, mdp = problem.horizon, problem.states, problem.stages[0]
-    moves, first = Moves(problem, pooled=False), mdp.first_choice[:-1]
-    log = bonus**2 * (states * math.log(2) + math.log(problem.choices * horizon * episodes / delta))
-    while True:
-        laws, visits = empirical(moves.known())
-        rate = np.where(visits > 0, log / (2 * np.maximum(visits, 1)), np.inf)
-        upper = lower = lacking = np.zeros(states)
-        policy, widest = np.empty((horizon, problem.choices)), np.empty((horizon, problem.choices))
-        for h in reversed(range(horizon)):
-            bonuses = (horizon - 1 - h) * np.minimum(1, np.sqrt(rate[h]))
-            above = np.minimum(laws[h] @ upper + bonuses, horizon - 1 - h)
-            below = np.maximum(laws[h] @ lower - bonuses, 0)
-            upper, policy[h] = soft_values(mdp, reference[h], problem.stages[h].rewards + above, temperature)
-            lower, _ = soft_values(mdp, reference[h], problem.stages[h].rewards + below, temperature)
-            gap = np.maximum.reduceat(above - below, first)
-            parts = zip(first, np.split(above - below, first[1:]), strict=True)
-            best = [place + (part >= (1 - 1e-9) * part.max()).argmax() for place, part in parts]
-            widest[h] = np.isin(np.arange(problem.choices), best)
-            with np.errstate(invalid="ignore"):
-                later = (1 + 1 / horizon) * (laws[h] @ lacking + max(lacking) * (horizon + 1) * rate[h])
-            later = np.where(visits[h] > 0, np.minimum(later, max(lacking)), max(lacking))
-            lacking = np.minimum(gap**2 / (8 * temperature), gap) + np.add.reduceat(policy[h] * later, first)
-        found.append((problem.initial @ lacking, policy.copy()))
-        stage = int(horizon * rng.random())
-        policy[stage] = widest[stage]
-        moves.add((yield policy))
-
-
 @pytest.mark.parametrize("bonus", [1.0, 0.2])
 @pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
 def test_a_run_is_the_plain_one(problem, bonus):
@@ -261,7 +228,7 @@ def test_a_run_is_the_plain_one(problem, bonus):
     reference = np.tile(reference, (problem.horizon, 1))
     trace = ucbvi_ent(problem, reference, 0.3, episodes=episodes, bonus=bonus, delta=0.1, rng=np.random.default_rng(8))
     rng = np.random.default_rng(8)
-    learner = restated_ucbvi_ent(problem, reference, 0.3, episodes, rng, found, bonus, 0.1)
+    learner = plain_episodes.ucbvi_ent(problem, reference, 0.3, episodes, rng, found, bonus, 0.1)
     _, visits = play(problem, learner, episodes, rng)
     assert trace.algorithm == ("UCBVI-Ent+" if bonus == 1 else "UCBVI-Ent+, bonus x 0.2")
     np.testing.assert_array_equal(trace["visits"], visits[trace.times])

@@ -8,7 +8,19 @@ import math
 
 import numpy as np
 
-__all__ = ["Moves", "as_policy", "best_choices", "critic", "douhua", "drawn", "empirical", "nora", "play"]
+__all__ = [
+    "Moves",
+    "as_policy",
+    "best_choices",
+    "critic",
+    "douhua",
+    "drawn",
+    "empirical",
+    "nora",
+    "play",
+    "soft_values",
+    "ucbvi_ent",
+]
 
 
 def drawn(law, rng):
@@ -120,4 +132,41 @@ def douhua(problem, episodes, bonus, eta, delta, critics):
         policy = np.array([softmax(mdp, row) for row in logits])
         critics.append(f := critic(problem, moves, episodes, bonus, delta, policy))
         logits += eta * f
+        moves.add((yield policy))
+
+
+def soft_values(mdp, reference, q, temperature):
+    """Log-sum-exp of the values of the choices of each state, and the policy."""
+    weights = reference * np.exp((q - q.max()) / temperature)
+    sums = np.add.reduceat(weights, mdp.first_choice[:-1])
+    return q.max() + temperature * np.log(sums), weights / sums[mdp.state_of_choice]
+
+
+def ucbvi_ent(problem, reference, temperature, episodes, rng, found, bonus, delta):
+    """Plain UCBVI-Ent+, which leaves its policies and certificates in `found`."""
+    horizon, states, mdp = problem.horizon, problem.states, problem.stages[0]
+    moves, first = Moves(problem, pooled=False), mdp.first_choice[:-1]
+    log = bonus**2 * (states * math.log(2) + math.log(problem.choices * horizon * episodes / delta))
+    while True:
+        laws, visits = empirical(moves.known())
+        rate = np.where(visits > 0, log / (2 * np.maximum(visits, 1)), np.inf)
+        upper = lower = lacking = np.zeros(states)
+        policy, widest = np.empty((horizon, problem.choices)), np.empty((horizon, problem.choices))
+        for h in reversed(range(horizon)):
+            bonuses = (horizon - 1 - h) * np.minimum(1, np.sqrt(rate[h]))
+            above = np.minimum(laws[h] @ upper + bonuses, horizon - 1 - h)
+            below = np.maximum(laws[h] @ lower - bonuses, 0)
+            upper, policy[h] = soft_values(mdp, reference[h], problem.stages[h].rewards + above, temperature)
+            lower, _ = soft_values(mdp, reference[h], problem.stages[h].rewards + below, temperature)
+            gap = np.maximum.reduceat(above - below, first)
+            parts = zip(first, np.split(above - below, first[1:]), strict=True)
+            best = [place + (part >= (1 - 1e-9) * part.max()).argmax() for place, part in parts]
+            widest[h] = np.isin(np.arange(problem.choices), best)
+            with np.errstate(invalid="ignore"):
+                later = (1 + 1 / horizon) * (laws[h] @ lacking + max(lacking) * (horizon + 1) * rate[h])
+            later = np.where(visits[h] > 0, np.minimum(later, max(lacking)), max(lacking))
+            lacking = np.minimum(gap**2 / (8 * temperature), gap) + np.add.reduceat(policy[h] * later, first)
+        found.append((problem.initial @ lacking, policy.copy()))
+        stage = int(horizon * rng.random())
+        policy[stage] = widest[stage]
         moves.add((yield policy))
