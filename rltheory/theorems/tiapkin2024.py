@@ -320,7 +320,7 @@ def clone(s: Cloning, rng: np.random.Generator) -> Trace:
 
 def clone_earning(s: Cloning, rng: np.random.Generator, other: Matrix | None) -> Trace:
     """The same, but what the clone earns may be told of another policy."""
-    times = record_times(s.trajectories, points=20)
+    times = record_times(s.trajectories, points=12)
     difference, divergence = np.zeros(times.size), np.zeros(times.size)
     earned = s.problem.initial @ finite_horizon_values(s.problem, s.expert).values[0]
     for place, trajectories in enumerate(times):
@@ -548,13 +548,13 @@ def grid_of_learners() -> Iterator[Learning]:
     problem, reference = many_arms(60)
     yield Learning(problem, reference, 2.0, 120)
     for problem in problems():
-        yield Learning(problem, uniform_policy(problem.stages[0]), 0.3, 500)
+        yield Learning(problem, uniform_policy(problem.stages[0]), 0.3, 200)
 
 
 def grid_of_long_runs() -> Iterator[Learning]:
     """Runs that last until the certificate is small."""
     for problem in problems():
-        yield Learning(problem, uniform_policy(problem.stages[0]), 1.0, 10_000, bonus=0.3)
+        yield Learning(problem, uniform_policy(problem.stages[0]), 1.0, 10_000, bonus=0.1)
 
 
 def grid_of_imitation() -> Iterator[Imitation]:
