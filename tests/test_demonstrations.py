@@ -1,6 +1,7 @@
 """Demonstrations: penalised values against enumeration, cloning, learners on the same draws, bad input."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -15,11 +16,12 @@ from rltheory.algorithms import (
     demonstration_regularized,
     demonstrations,
     log_linear_cloning,
+    lsvi_ucb_ent,
     rewards_of_preferences,
     sample_trajectories,
     ucbvi_ent,
 )
-from rltheory.instances import diabolical_lock, river_swim
+from rltheory.instances import diabolical_lock, random_linear_mdp, river_swim
 from rltheory.measures import (
     finite_horizon_suboptimality,
     kl_regularized_suboptimality,
@@ -27,6 +29,7 @@ from rltheory.measures import (
     trajectory_kl,
 )
 from rltheory.problems import FiniteHorizonMDP, TabularMDP, uniform_policy
+from rltheory.problems.linear_mdp import LinearMDP
 from rltheory.solvers import (
     backward_induction,
     finite_horizon_occupancy,
@@ -35,7 +38,7 @@ from rltheory.solvers import (
 )
 from tests.exact_mdps import policies_of
 from tests.restatements import plain_episodes
-from tests.restatements.plain_episodes import play
+from tests.restatements.plain_episodes import play, soft_values
 from tests.test_episodes import PROBLEMS
 from tests.test_finite_horizon import problems
 
@@ -285,6 +288,75 @@ def test_demonstrations_open_the_lock():
     assert alone.last("certificate") > 5 * trace.last("certificate")
 
 
+def restated_lsvi_ucb_ent(problem, staged, reference, temperature, beta, ridge, rng, found):
+    """Plain LSVI-UCB-Ent: least squares over lists of what was seen."""
+    horizon, mdp = staged.horizon, problem.tabular
+    features, first = problem.features.reshape(mdp.choices, -1), mdp.first_choice[:-1]
+    seen, then = [[] for _ in range(horizon)], None
+    while True:
+        grams = [
+            ridge * np.eye(problem.dimension) + sum(np.outer(features[c], features[c]) for c, _ in own) for own in seen
+        ]
+        volumes = np.array([np.linalg.det(gram) for gram in grams])
+        if then is None or (volumes >= 2 * then).any():
+            then, upper, lower = volumes, np.zeros(mdp.states), np.zeros(mdp.states)
+            policy, widest = np.empty((horizon, mdp.choices)), np.zeros((horizon, mdp.choices))
+            for h in reversed(range(horizon)):
+                norms = np.sqrt([x @ np.linalg.solve(grams[h], x) for x in features])
+                bounds = []
+                for sign, v in ((1, upper), (-1, lower)):
+                    total = sum((features[c] * v[after] for c, after in seen[h]), start=np.zeros(problem.dimension))
+                    mean = features @ np.linalg.solve(grams[h], total)
+                    bounds.append(np.clip(mean + sign * beta * (horizon - 1 - h) * norms, 0, horizon - 1 - h))
+                upper, policy[h] = soft_values(mdp, reference[h], mdp.rewards + bounds[0], temperature)
+                lower, _ = soft_values(mdp, reference[h], mdp.rewards + bounds[1], temperature)
+                for place, part in zip(first, np.split(bounds[0] - bounds[1], first[1:]), strict=True):
+                    widest[h, place + (part >= (1 - 1e-9) * part.max()).argmax()] = 1
+        found.append(policy.copy())
+        played = policy.copy()
+        stage = int(horizon * rng.random())
+        played[stage] = widest[stage]
+        states, choices = yield played
+        for h in range(horizon):
+            seen[h].append((choices[h], states[h + 1]))
+
+
+def test_a_run_with_features_is_the_plain_one():
+    problem = random_linear_mdp(np.random.default_rng(2), 5, 3, 3)
+    staged, reference = FiniteHorizonMDP.stationary(problem.tabular, 3), np.tile([0.2, 0.5, 0.3], 5)
+    run = {"horizon": 3, "episodes": 150, "beta": 0.3, "ridge": 0.5}
+    trace = lsvi_ucb_ent(problem, reference, 0.2, rng=np.random.default_rng(4), **run)
+    rng, found, tiled = np.random.default_rng(4), [], np.tile(reference, (3, 1))
+    play(staged, restated_lsvi_ucb_ent(problem, staged, tiled, 0.2, 0.3, 0.5, rng, found), 150, rng)
+    np.testing.assert_allclose(np.exp(trace["log_policy"]), np.array(found)[trace.times], atol=1e-9)
+    fresh = [False] + [(a != b).any() for a, b in pairwise(found)]
+    np.testing.assert_array_equal(trace["switches"], np.cumsum(fresh)[trace.times])
+    for place in (0, -1):
+        lacks = kl_regularized_suboptimality(staged, trace["log_policy"][place], tiled, 0.2)
+        assert trace["suboptimality"][place] == pytest.approx(lacks, rel=1e-12)
+        loss = finite_horizon_suboptimality(staged, np.exp(trace["log_policy"][place]))
+        assert trace["loss"][place] == pytest.approx(loss, rel=1e-12)
+
+
+def test_features_that_indicate_choices_make_it_tabular():
+    """Upper values are those of UCBVI-Ent+ with its width, wherever that is at most 1 or nothing was seen."""
+    problem = LinearMDP.from_tabular(river_swim(3))
+    staged, uniform = FiniteHorizonMDP.stationary(problem.tabular, 3), uniform_policy(problem.tabular)
+    scale = math.sqrt((3 * math.log(2) + math.log(6 * 3 * 100 / 0.05)) / 2)
+    rng = np.random.default_rng(0)
+    trace = lsvi_ucb_ent(problem, uniform, 0.3, horizon=3, episodes=100, beta=scale, ridge=1e-12, rng=rng)
+    tabular = ucbvi_ent(staged, uniform, 0.3, episodes=100, rng=np.random.default_rng(0))
+    assert trace["value"][0] == pytest.approx(tabular["value"][0], rel=1e-9)
+    assert (
+        trace["value"][1:]
+        >= problem.tabular.initial @ soft_backward_induction(staged, 0.3, reference=uniform).values[0]
+    ).all()
+    long = lsvi_ucb_ent(problem, uniform, 0.3, horizon=3, episodes=2000, beta=0.1, rng=np.random.default_rng(0))
+    assert long.last("suboptimality") < 1e-4
+    # Each plan doubles a determinant, of a matrix whose trace is at most ridge d + t.
+    assert long.last("switches") <= 6 * 3 * math.log2(1 + 2000 / 6)
+
+
 # Preferences.
 
 
@@ -331,6 +403,7 @@ def test_many_preferences_tell_the_best_plan():
 
 
 PAIR = np.zeros((2, 4), int)
+LINEAR = LinearMDP.from_tabular(river_swim(3))
 
 
 @pytest.mark.parametrize(
@@ -369,6 +442,16 @@ PAIR = np.zeros((2, 4), int)
                 RIVER, np.zeros((4, 6), int), tolerance=0.0, episodes=9, rng=np.random.default_rng(0)
             ),
             "tolerance is 0.0",
+        ),
+        (
+            lambda: lsvi_ucb_ent(
+                LINEAR, [1, 0] * 3, 0.1, horizon=2, episodes=9, beta=-1.0, rng=np.random.default_rng(0)
+            ),
+            "beta is -1.0",
+        ),
+        (
+            lambda: lsvi_ucb_ent(LINEAR, [1, 0], 0.1, horizon=2, episodes=9, beta=1.0, rng=np.random.default_rng(0)),
+            r"reference has shape \(2,\)",
         ),
         (lambda: compare_trajectories(RIVER, PAIR, PAIR[:1], np.random.default_rng(0)), "2 first trajectories and 1"),
         (lambda: compare_trajectories(RIVER, PAIR[:, :3], PAIR, np.random.default_rng(0)), r"first has type int64 and"),

@@ -155,5 +155,5 @@ plt.show()
 # %%
 # **What this does not show.** The widths of the learners are a half and less than a third of those of the guarantee,
 # which needs four and eleven times the episodes. Of NORA the mean loss of all episodes is shown, and of UCBVI-Ent+ the
-# policy that it would return. The expert never errs; one that does is cloned as well, but what the clone loses then falls like
-# :math:`N^{-1/2}`. And where the clone is already good, learning on top of it gains little.
+# policy that it would return. The expert never errs; one that does is cloned as well, but what the clone loses then
+# falls like :math:`N^{-1/2}`. And where the clone is already good, learning on top of it gains little.

@@ -37,6 +37,7 @@ from rltheory.algorithms.episodes.cloning import (
 )
 from rltheory.algorithms.episodes.douhua import douhua
 from rltheory.algorithms.episodes.episodic_q_learning import episodic_q_learning
+from rltheory.algorithms.episodes.lsvi_ucb_ent import lsvi_ucb_ent
 from rltheory.algorithms.episodes.nora import nora
 from rltheory.algorithms.episodes.preferences import compare_trajectories, rewards_of_preferences
 from rltheory.algorithms.episodes.psrl import psrl
@@ -96,6 +97,7 @@ __all__ = [
     "log_linear_cloning",
     "loop",
     "lscvi_ucb",
+    "lsvi_ucb_ent",
     "magnetic_mirror_descent",
     "magnetic_preference_optimization",
     "mdp_oomd",
