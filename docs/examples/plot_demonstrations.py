@@ -149,6 +149,7 @@ plain, penalised = (
 draw(axes[1], lengths, plain, COLOURS[1], "NORA, no penalty")
 draw(axes[1], lengths, penalised, COLOURS[0], "UCBVI-Ent+")
 finish(axes[1], "episodes", "lacking")
+axes[1].set_ylim(bottom=4e-6)
 axes[1].legend(frameon=False, fontsize=9, loc="lower left")
 plt.show()
 
