@@ -28,14 +28,24 @@ from rltheory.algorithms.dueling import play_duels
 from rltheory.algorithms.effective_horizon.gorp import gorp
 from rltheory.algorithms.effective_horizon.learning_curves import gorp_successes, sqirl_returns
 from rltheory.algorithms.effective_horizon.sqirl import by_regressor, cell_means, least_squares, sqirl
+from rltheory.algorithms.episodes.cloning import (
+    behaviour_cloning,
+    cloning_bound,
+    demonstrations,
+    log_linear_cloning,
+    sample_trajectories,
+)
 from rltheory.algorithms.episodes.douhua import douhua
 from rltheory.algorithms.episodes.episodic_q_learning import episodic_q_learning
 from rltheory.algorithms.episodes.global_optimism import global_optimism
 from rltheory.algorithms.episodes.linear_nora import linear_nora
 from rltheory.algorithms.episodes.lsvi_ucb import lsvi_ucb
+from rltheory.algorithms.episodes.lsvi_ucb_ent import lsvi_ucb_ent
 from rltheory.algorithms.episodes.nora import nora
+from rltheory.algorithms.episodes.preferences import compare_trajectories, rewards_of_preferences
 from rltheory.algorithms.episodes.psrl import psrl
 from rltheory.algorithms.episodes.ucbvi import ucbvi_bernstein, ucbvi_hoeffding
+from rltheory.algorithms.episodes.ucbvi_ent import demonstration_regularized, ucbvi_ent
 from rltheory.algorithms.games.accelerated import accelerated_preference_optimization
 from rltheory.algorithms.games.adahedge import adahedge
 from rltheory.algorithms.games.batched import batched_magnetic_mirror_descent, batched_nash_mirror_prox
@@ -64,9 +74,14 @@ __all__ = [
     "average_reward_learners",
     "batched_magnetic_mirror_descent",
     "batched_nash_mirror_prox",
+    "behaviour_cloning",
     "by_regressor",
     "cell_means",
+    "cloning_bound",
     "compare_policies",
+    "compare_trajectories",
+    "demonstration_regularized",
+    "demonstrations",
     "direct_nash_optimization",
     "douhua",
     "episodic_q_learning",
@@ -84,9 +99,11 @@ __all__ = [
     "likelihood_loop",
     "linear_loop",
     "linear_nora",
+    "log_linear_cloning",
     "loop",
     "lscvi_ucb",
     "lsvi_ucb",
+    "lsvi_ucb_ent",
     "magnetic_mirror_descent",
     "magnetic_preference_optimization",
     "mdp_oomd",
@@ -114,6 +131,8 @@ __all__ = [
     "race",
     "rectangular_mixture_loop",
     "regret_matching_plus",
+    "rewards_of_preferences",
+    "sample_trajectories",
     "sampled_hedge",
     "sampled_magnetic_mirror_descent",
     "sampled_nash_mirror_prox",
@@ -125,6 +144,7 @@ __all__ = [
     "svrpg",
     "tsde",
     "ucbvi_bernstein",
+    "ucbvi_ent",
     "ucbvi_hoeffding",
     "ucrl2",
     "ucrl2b",

@@ -15,11 +15,14 @@ from rltheory.measures.mdps import (
     discounted_regret,
     finite_horizon_regret,
     finite_horizon_suboptimality,
+    kl_regularized_suboptimality,
+    kl_regularized_value,
     performance_difference,
     performance_difference_reversed,
     plan_loss,
     pseudo_regret,
     suboptimality,
+    trajectory_kl,
 )
 from rltheory.measures.planning import gorp_failure_probability
 from rltheory.simplex import span
@@ -37,6 +40,8 @@ __all__ = [
     "finite_horizon_suboptimality",
     "gorp_failure_probability",
     "kl",
+    "kl_regularized_suboptimality",
+    "kl_regularized_value",
     "l1",
     "performance_difference",
     "performance_difference_reversed",
@@ -45,4 +50,5 @@ __all__ = [
     "regularized_exploitability",
     "span",
     "suboptimality",
+    "trajectory_kl",
 ]

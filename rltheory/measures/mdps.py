@@ -5,12 +5,18 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rltheory.arrays import Array, Vector, first_index, float_array
+from rltheory.arrays import Array, Vector, first_index, float_array, positive
+from rltheory.measures.divergences import kl_terms
 from rltheory.problems.finite_horizon import FiniteHorizonMDP
 from rltheory.problems.mdp import MDP
 from rltheory.problems.policies import checked_policy
 from rltheory.solvers.average_reward import average_policy_iteration
-from rltheory.solvers.finite_horizon import backward_induction, finite_horizon_occupancy
+from rltheory.solvers.finite_horizon import (
+    backward_induction,
+    finite_horizon_occupancy,
+    finite_horizon_values,
+    soft_backward_induction,
+)
 from rltheory.solvers.occupancy import checked_discount, discounted_occupancy, discounted_values
 
 __all__ = [
@@ -21,11 +27,14 @@ __all__ = [
     "discounted_regret",
     "finite_horizon_regret",
     "finite_horizon_suboptimality",
+    "kl_regularized_suboptimality",
+    "kl_regularized_value",
     "performance_difference",
     "performance_difference_reversed",
     "plan_loss",
     "pseudo_regret",
     "suboptimality",
+    "trajectory_kl",
 ]
 
 
@@ -333,6 +342,153 @@ def pseudo_regret(mdp: MDP, visits: ArrayLike) -> Vector:
     action_values = mdp.rewards + mdp.transition_matrix @ best.bias - best.gain[0]
     gaps = np.maximum(best.bias[mdp.state_of_choice] - action_values, 0.0)
     return np.asarray(counts @ gaps, dtype=np.float64)
+
+
+def trajectory_kl(problem: FiniteHorizonMDP, log_policy: ArrayLike, log_reference: ArrayLike) -> float:
+    r"""Divergence of the trajectories of a policy from those of a reference.
+
+    .. math:: \mathrm{KL}_\text{traj}(\pi \| \mu) = \sum_h \mathbb{E}_\pi\bigl[ \mathrm{KL}(\pi_h(\cdot | s_h) \|
+       \mu_h(\cdot | s_h)) \bigr]
+
+    Policies come as logarithms, as for :func:`~rltheory.measures.kl`, with the same care for small divergences.
+
+    Parameters
+    ----------
+    problem
+        The process, H stages, C choices.
+    log_policy, log_reference : array_like, shape (H, C)
+        Logarithms of the probabilities of the choices in their states, at each stage; -inf for choices never made.
+
+    Returns
+    -------
+    float
+        Divergence in nats, >= 0; inf if the policy reaches a choice that the reference never makes.
+
+    Raises
+    ------
+    ValueError
+        If an array holds no logarithms of a policy.
+
+    References
+    ----------
+    :cite:`tiapkin2024`
+
+    Examples
+    --------
+    >>> from rltheory.instances import river_swim
+    >>> problem = FiniteHorizonMDP.stationary(river_swim(2), 3)
+    >>> uniform, skewed = np.full((3, 4), 0.5), np.tile([0.25, 0.75, 0.5, 0.5], (3, 1))
+    >>> round(trajectory_kl(problem, np.log(uniform), np.log(skewed)), 4)
+    0.3452
+    """
+    logs = []
+    for name, log in (("log_policy", log_policy), ("log_reference", log_reference)):
+        logs.append(np.array(log, dtype=np.float64))
+        if logs[-1].shape != (problem.horizon, problem.choices):
+            raise ValueError(
+                f"{name} has shape {logs[-1].shape}; it must be {(problem.horizon, problem.choices)}, with a logarithm "
+                f"for each choice at each stage"
+            )
+        checked_policy(problem.stages[0], np.exp(logs[-1]), name=f"exp({name})", stages=problem.horizon)
+    first_choice = problem.stages[0].first_choice[:-1]
+    occupancy = finite_horizon_occupancy(problem, np.exp(logs[0])).occupancy
+    reached = np.add.reduceat(occupancy, first_choice, axis=1)
+    divergences = np.add.reduceat(kl_terms(*logs), first_choice, axis=1)
+    return float((reached[reached > 0] * divergences[reached > 0]).sum())
+
+
+def kl_regularized_value(
+    problem: FiniteHorizonMDP, policy: ArrayLike, reference: ArrayLike, temperature: float
+) -> float:
+    r"""What a policy earns from the start less a penalty for leaving a reference.
+
+    .. math:: V^\pi_\lambda = V^\pi - \lambda\, \mathrm{KL}_\text{traj}(\pi \| \mu)
+
+    Parameters
+    ----------
+    problem
+        The process, H stages, C choices.
+    policy, reference : array_like, shape (C,) or (H, C)
+        Probabilities of the choices in their states, at all stages or at each.
+    temperature
+        Weight :math:`\lambda > 0` of the penalty, in units of reward per nat.
+
+    Returns
+    -------
+    float
+        The value, in units of reward; -inf if the policy reaches a choice that the reference never makes.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `policy` or `reference` is no policy, or `temperature` is not > 0.
+
+    References
+    ----------
+    :cite:`tiapkin2024`
+
+    Examples
+    --------
+    >>> from rltheory.problems import TabularMDP
+    >>> bandit = FiniteHorizonMDP.stationary(TabularMDP([[[1.0], [1.0]]], [[1.0, 0.0]]), 1)
+    >>> round(kl_regularized_value(bandit, [1, 0], [0.5, 0.5], 0.1), 4)
+    0.9307
+    """
+    temperature = positive(temperature, "temperature")
+    earned = float(problem.initial @ finite_horizon_values(problem, policy).values[0])
+    logs = (_log_policy(problem, policy, "policy"), _log_policy(problem, reference, "reference"))
+    return earned - temperature * trajectory_kl(problem, *logs)
+
+
+def kl_regularized_suboptimality(
+    problem: FiniteHorizonMDP, log_policy: ArrayLike, reference: ArrayLike, temperature: float
+) -> float:
+    r"""What a policy lacks to the largest :func:`kl_regularized_value`.
+
+    It is computed as :math:`\lambda\, \mathrm{KL}_\text{traj}(\pi \| \pi^*_\lambda)`, to which it is equal and which
+    does not cancel near the optimal policy :math:`\pi^*_\lambda`.
+
+    Parameters
+    ----------
+    problem
+        The process, H stages, C choices.
+    log_policy : array_like, shape (H, C)
+        Logarithms of the probabilities of the choices in their states, at each stage; -inf for choices never made.
+    reference : array_like, shape (C,) or (H, C)
+        Probabilities :math:`\mu` of the choices in their states, at all stages or at each.
+    temperature
+        Weight :math:`\lambda > 0` of the penalty, in units of reward per nat.
+
+    Returns
+    -------
+    float
+        The loss, in units of reward, >= 0; inf if the policy reaches a choice that the reference never makes.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `log_policy` or `reference` is no policy, or `temperature` is not > 0.
+
+    References
+    ----------
+    :cite:`tiapkin2024`
+
+    Examples
+    --------
+    >>> from rltheory.problems import TabularMDP
+    >>> bandit = FiniteHorizonMDP.stationary(TabularMDP([[[1.0], [1.0]]], [[1.0, 0.0]]), 1)
+    >>> uniform = np.array([[0.5, 0.5]])
+    >>> round(kl_regularized_suboptimality(bandit, np.log(uniform), uniform, 1.0), 4)
+    0.1201
+    """
+    optimum = soft_backward_induction(problem, temperature, reference=reference)
+    return temperature * trajectory_kl(problem, log_policy, optimum.log_policy)
+
+
+def _log_policy(problem: FiniteHorizonMDP, policy: ArrayLike, name: str) -> Array:
+    """Logarithms of a policy, shape (H, C)."""
+    with np.errstate(divide="ignore"):
+        return np.log(checked_policy(problem.stages[0], policy, name=name, stages=problem.horizon))
 
 
 def performance_difference(mdp: MDP, policy: ArrayLike, other: ArrayLike, discount: float) -> float:

@@ -22,6 +22,8 @@ __all__ = [
     "lsvi_ucb",
     "nora",
     "play",
+    "soft_values",
+    "ucbvi_ent",
 ]
 
 
@@ -201,3 +203,40 @@ def linear_nora(linear, horizon, episodes, bonus, eta, delta, ridge, critics):
         while k == 0 or (moves.log_determinants() - then < math.log(2) - 1e-9).all():
             moves.add((yield np.array([softmax(mdp, eta * k * row) for row in f])))
             k += 1
+
+
+def soft_values(mdp, reference, q, temperature):
+    """Log-sum-exp of the values of the choices of each state, and the policy."""
+    weights = reference * np.exp((q - q.max()) / temperature)
+    sums = np.add.reduceat(weights, mdp.first_choice[:-1])
+    return q.max() + temperature * np.log(sums), weights / sums[mdp.state_of_choice]
+
+
+def ucbvi_ent(problem, reference, temperature, episodes, rng, found, bonus, delta):
+    """Plain UCBVI-Ent+, which leaves its policies and certificates in `found`."""
+    horizon, states, mdp = problem.horizon, problem.states, problem.stages[0]
+    moves, first = Moves(problem, pooled=False), mdp.first_choice[:-1]
+    log = bonus**2 * (states * math.log(2) + math.log(problem.choices * horizon * episodes / delta))
+    while True:
+        laws, visits = empirical(moves.known())
+        rate = np.where(visits > 0, log / (2 * np.maximum(visits, 1)), np.inf)
+        upper = lower = lacking = np.zeros(states)
+        policy, widest = np.empty((horizon, problem.choices)), np.empty((horizon, problem.choices))
+        for h in reversed(range(horizon)):
+            bonuses = (horizon - 1 - h) * np.minimum(1, np.sqrt(rate[h]))
+            above = np.minimum(laws[h] @ upper + bonuses, horizon - 1 - h)
+            below = np.maximum(laws[h] @ lower - bonuses, 0)
+            upper, policy[h] = soft_values(mdp, reference[h], problem.stages[h].rewards + above, temperature)
+            lower, _ = soft_values(mdp, reference[h], problem.stages[h].rewards + below, temperature)
+            gap = np.maximum.reduceat(above - below, first)
+            parts = zip(first, np.split(above - below, first[1:]), strict=True)
+            best = [place + (part >= (1 - 1e-9) * part.max()).argmax() for place, part in parts]
+            widest[h] = np.isin(np.arange(problem.choices), best)
+            with np.errstate(invalid="ignore"):
+                later = (1 + 1 / horizon) * (laws[h] @ lacking + max(lacking) * (horizon + 1) * rate[h])
+            later = np.where(visits[h] > 0, np.minimum(later, max(lacking)), max(lacking))
+            lacking = np.minimum(gap**2 / (8 * temperature), gap) + np.add.reduceat(policy[h] * later, first)
+        found.append((problem.initial @ lacking, policy.copy()))
+        stage = int(horizon * rng.random())
+        policy[stage] = widest[stage]
+        moves.add((yield policy))
