@@ -58,8 +58,10 @@ def restated_ucbvi(problem, episodes, bonus, bernstein):
             else:
                 width = 7 * horizon * log / np.sqrt(n)
             target = problem.stages[h].rewards + (laws[h] * v).sum(axis=1) + bonus * width
-            q[h] = np.where(visits[h] > 0, np.minimum(q[h], target), q[h])
-            made[h] = best_choices(problem.stages[0], q[h])
+            target[visits[h] == 0] = np.inf
+            q[h] = np.minimum(q[h], target)
+            best = q[h][best_choices(problem.stages[0], q[h])][problem.stages[0].state_of_choice]
+            made[h] = best_choices(problem.stages[0], np.where(q[h] == best, target, -np.inf))
             v = q[h][made[h]]
         episode = yield made
         moves.add(episode)
