@@ -20,7 +20,7 @@ from rltheory.algorithms.episodes.play import back_up, empty_path, loss_of_plan,
 from rltheory.instances import chain, diabolical_lock, river_swim
 from rltheory.measures import finite_horizon_regret, finite_horizon_suboptimality
 from rltheory.problems import FiniteHorizonMDP
-from rltheory.simulation import stream
+from rltheory.simulation import Workers, replicates, stream
 from rltheory.solvers import backward_induction
 
 LOCK = diabolical_lock(stream(0, "bench", "lock"), 5, 3)
@@ -70,7 +70,7 @@ def plain_ucbvi(problem, episodes, bonus, delta=0.05):
     return finite_horizon_regret(problem, as_policies(problem, plans))[-1]
 
 
-@numba.njit
+@numba.njit(nogil=True)
 def bare_play(starts, sums, made, episodes, rng):
     """Nothing but the draws of a plan's episodes, from rows of cumulative sums over all states."""
     arrivals = np.zeros(starts.size, np.int64)
@@ -87,14 +87,19 @@ def bare_play(starts, sums, made, episodes, rng):
     return arrivals
 
 
-def bare(problem, episodes) -> Contender:
+def cumulative(problem):
+    """Cumulative sums of the law of the first state, and of those of all choices."""
     sums = np.cumsum([mdp.as_sparse().transition_matrix.toarray() for mdp in problem.stages], axis=2)
     starts = np.cumsum(problem.initial)
     sums[..., -1] = starts[-1] = 1.0
-    made = backward_induction(problem).made
+    return starts, sums
+
+
+def bare(problem, episodes) -> Contender:
+    sums, made = cumulative(problem), backward_induction(problem).made
     return Contender(
         "draws alone",
-        lambda: bare_play(starts, sums, made, episodes, stream(0, "bench", "bare")),
+        lambda: bare_play(*sums, made, episodes, stream(0, "bench", "bare")),
         lambda arrivals: arrivals.sum() == episodes,
         units=episodes * problem.horizon,
     )
@@ -276,6 +281,35 @@ def actor_critic(name, run, highest_regret, **options) -> Race:
     )
 
 
+def scaling(name, run, episodes) -> Race:
+    """Replicates on two threads, beside one and beside what two threads of a bare loop gain at this moment."""
+    number = 8
+    plan, sums = backward_induction(LOCK).made, cumulative(LOCK)
+
+    def learners(threads):
+        with Workers(threads) as workers:
+            runs = {name: lambda rng: run(LOCK, episodes=episodes, rng=rng)}
+            return replicates(runs, number, workers=workers)["regret"].values
+
+    def draws(threads):
+        with Workers(threads) as workers:
+            return workers.map(
+                lambda seed: bare_play(*sums, plan, 20 * episodes, stream(0, "bench", seed)), range(number)
+            )
+
+    alone = learners(1)
+    threads = {1: "1 thread", 2: "2 threads"}
+    return Race(
+        f"{name}, lock: {number} replicates",
+        [
+            Contender(threads[2], lambda: learners(2), lambda regret: np.array_equal(regret, alone)),
+            Contender(threads[1], lambda: learners(1), lambda regret: np.array_equal(regret, alone)),
+            *(Contender(f"draws alone, {threads[n]}", lambda n=n: draws(n), lambda found: True) for n in (2, 1)),
+        ],
+        Limit(1 / 1.8, of=threads[1]),
+    )
+
+
 def races() -> Iterator[Race]:
     yield model_based("lock", LOCK, 20_000, 1000)
     yield model_based("RiverSwim", RIVER, 5000, 3000)
@@ -300,5 +334,8 @@ def races() -> Iterator[Race]:
         ],
         Limit(1 / 15e6),
     )
+    yield scaling("NORA", nora, 50_000)
+    yield scaling("UCBVI", partial(ucbvi_hoeffding, bonus=0.003), 50_000)
+    yield scaling("PSRL", psrl, 10_000)
     yield from regrets("RiverSwim", RIVER, 1000)
     yield from regrets("chain", CHAIN, 1000)

@@ -17,6 +17,7 @@ from rltheory.algorithms import (
 from rltheory.instances import diabolical_lock, garnet, river_swim
 from rltheory.measures import action_gaps, finite_horizon_regret, finite_horizon_suboptimality
 from rltheory.problems import FiniteHorizonMDP, TabularMDP
+from rltheory.simulation import Workers, replicates
 from rltheory.solvers import backward_induction, finite_horizon_occupancy, finite_horizon_values
 from tests.restatements import plain_episodes
 from tests.restatements.plain_episodes import Moves, as_policy, best_choices, empirical, play
@@ -151,6 +152,15 @@ def test_runs_repeat_bit_by_bit_and_learn(name):
     at_first, late = first["regret"][first.times <= 100][-1] / 100, np.diff(first["regret"][[-10, -1]])
     assert late / np.diff(first.times[[-10, -1]]) < at_first / 3
     assert (first["visits"].sum(axis=1) == 6 * first.times).all()
+
+
+def test_replicates_do_not_depend_on_the_number_of_workers():
+    lock = diabolical_lock(np.random.default_rng(0), 3, 2)
+    runs = {name: lambda rng, run=run: run(lock, episodes=300, rng=rng) for name, (run, _) in LEARNERS.items()}
+    with Workers(1) as one, Workers(2) as two:
+        alone, together = (replicates(runs, 3, workers=workers) for workers in (one, two))
+    assert alone.identical(together)
+    assert (np.ptp(alone["visits"].values[:, :, -1], axis=1) > 0).any(axis=1).all()  # runs do differ
 
 
 @pytest.mark.parametrize("eta", [0.1, 100.0])
