@@ -1,8 +1,8 @@
 """Learners in episodes on tables, in steps that are simulated, beside rlberry, NumPy and a bare loop.
 
-The limits are 4 million steps a second for UCBVI, 0.8 for PSRL and 15 for Q-learning; NORA and DOUHUA may take twice
-the time of UCBVI. Ours keep the exact regret, which says whether they have learnt. rlberry's UCBVI has a bonus of its
-own; with that bonus ours has to lose no more, in the mean over seeds.
+The limits are 4 million steps a second for UCBVI, 0.8 for PSRL, 10 for UCRL2 and 15 for Q-learning; NORA and DOUHUA
+may take twice the time of UCBVI. Ours keep the exact regret, which says whether they have learnt. rlberry's UCBVI has a
+bonus of its own; with that bonus ours has to lose no more, in the mean over seeds.
 """
 
 import math
@@ -15,7 +15,15 @@ import numba
 import numpy as np
 
 from benchmarks.harness import Contender, Limit, Race, peer
-from rltheory.algorithms import douhua, episodic_q_learning, nora, psrl, ucbvi_bernstein, ucbvi_hoeffding
+from rltheory.algorithms import (
+    douhua,
+    episodic_q_learning,
+    episodic_ucrl2,
+    nora,
+    psrl,
+    ucbvi_bernstein,
+    ucbvi_hoeffding,
+)
 from rltheory.algorithms.episodes.play import back_up, empty_path, loss_of_plan, play_plan, unknown, world
 from rltheory.instances import chain, diabolical_lock, river_swim
 from rltheory.measures import finite_horizon_regret, finite_horizon_suboptimality
@@ -315,6 +323,12 @@ def races() -> Iterator[Race]:
     yield model_based("RiverSwim", RIVER, 5000, 3000)
     yield actor_critic("NORA", nora, 800, eta=1.0)
     yield actor_critic("DOUHUA", douhua, 800, eta=0.03)
+    for name, problem, episodes in (("lock", LOCK, 50_000), ("RiverSwim", RIVER, 20_000)):
+        yield Race(
+            f"UCRL2, {name}: a step",
+            [learner("rltheory", episodic_ucrl2, problem, episodes, 5000, bonus=0.1)],
+            Limit(1 / 10e6),
+        )
     yield Race("PSRL, lock: a step", [learner("rltheory", psrl, LOCK, 20_000, 200)], Limit(1 / 0.8e6))
     yield Race(
         "PSRL, RiverSwim: a step",

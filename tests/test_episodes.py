@@ -9,6 +9,7 @@ import pytest
 from rltheory.algorithms import (
     douhua,
     episodic_q_learning,
+    episodic_ucrl2,
     nora,
     psrl,
     ucbvi_bernstein,
@@ -82,6 +83,38 @@ def restated_psrl(problem, rng):
         moves.add((yield made))
 
 
+def restated_ucrl2(problem, episodes, bonus):
+    mdp, moves = problem.stages[0], Moves(problem, pooled=problem.stride == 0)
+    log = problem.states * math.log(2) + math.log(problem.choices * problem.horizon * episodes / DELTA)
+    while True:
+        laws, then = empirical(moves.known())
+        v, made = np.zeros(problem.states), np.empty((problem.horizon, problem.states), int)
+        for h in reversed(range(problem.horizon)):
+            q = np.array(
+                [
+                    problem.stages[h].rewards[c]
+                    + (largest_mean_in_ball(v, laws[h, c], bonus * math.sqrt(2 * log / n)) if n else max(v))
+                    for c, n in enumerate(then[h])
+                ]
+            )
+            made[h] = best_choices(mdp, q)
+            v = q[made[h]]
+        while (empirical(moves.known())[1] < np.maximum(1, 2 * then)).all():
+            moves.add((yield made))
+
+
+def largest_mean_in_ball(v, law, radius):
+    """Half the radius, as far as there is room, goes to the best state and is taken from the worst ones."""
+    top = v.argmax()
+    share = min(radius / 2, 1 - law[top])
+    kept, left = law.copy(), share
+    for state in sorted(set(range(v.size)) - {top}, key=lambda state: v[state]):
+        taken = min(kept[state], left)
+        kept[state], left = kept[state] - taken, left - taken
+    kept[top] += share
+    return kept @ v
+
+
 def restated_q_learning(problem, episodes, bonus):
     mdp, horizon = problem.stages[0], problem.horizon
     log = math.log(problem.choices * horizon * episodes / DELTA)
@@ -116,6 +149,10 @@ LEARNERS = {
         lambda p, episodes, rng: plain_episodes.douhua(p, episodes, 0.5, 0.1, DELTA, []),
     ),
     "PSRL": (psrl, lambda p, episodes, rng: restated_psrl(p, rng)),
+    "UCRL2 in episodes, bonus x 0.3": (
+        lambda p, **run: episodic_ucrl2(p, bonus=0.3, delta=DELTA, **run),
+        lambda p, episodes, rng: restated_ucrl2(p, episodes, 0.3),
+    ),
     "Q-learning with bonuses, bonus x 0.1": (
         lambda p, **run: episodic_q_learning(p, bonus=0.1, delta=DELTA, **run),
         lambda p, episodes, rng: restated_q_learning(p, episodes, 0.1),
@@ -174,14 +211,14 @@ def test_nora_is_optimistic_and_switches_rarely(eta):
         assert trace.last("switches") <= 3 * 2 * 4 * (1 + math.log2(episodes))
 
 
-def test_douhua_and_ucbvi_are_optimistic():
+def test_learners_with_sets_and_bonuses_of_the_theory_are_optimistic():
     problem = PROBLEMS["stages differ"]
     best = backward_induction(problem).values[0] @ problem.initial
     for seed in range(5):
         trace = douhua(problem, episodes=2000, eta=0.05, rng=np.random.default_rng(seed))
         assert (trace["value"] >= best - trace["suboptimality"]).all()
-        for ucbvi in (ucbvi_hoeffding, ucbvi_bernstein):
-            assert (ucbvi(problem, episodes=2000, rng=np.random.default_rng(seed))["value"] >= best).all()
+        for learner in (ucbvi_hoeffding, ucbvi_bernstein, episodic_ucrl2):
+            assert (learner(problem, episodes=2000, rng=np.random.default_rng(seed))["value"] >= best).all()
 
 
 def test_bonus_after_bernstein_once_arrivals_count():
@@ -308,6 +345,7 @@ RUNS = {
     "NORA": nora,
     "DOUHUA": lambda problem, **options: douhua(problem, **{"eta": 1.0, **options}),
     "Q-learning": episodic_q_learning,
+    "UCRL2": episodic_ucrl2,
     "PSRL": psrl,
 }
 
@@ -321,7 +359,11 @@ RUNS = {
         ([name for name in RUNS if name != "PSRL"], {"delta": 1.0}, r"delta is 1.0; it must lie in \(0, 1\)"),
         (["NORA", "DOUHUA"], {"eta": 0.0}, "eta is 0.0; it must be finite and > 0"),
         (["NORA", "DOUHUA"], {"bonus": -1.0}, "bonus is -1.0; it must be finite and >= 0"),
-        (["UCBVI", "UCBVI, Bernstein", "Q-learning"], {"bonus": 0.0}, "bonus is 0.0; it must be finite and > 0"),
+        (
+            ["UCBVI", "UCBVI, Bernstein", "UCRL2", "Q-learning"],
+            {"bonus": 0.0},
+            "bonus is 0.0; it must be finite and > 0",
+        ),
         (["PSRL"], {"prior": 0.0}, "prior is 0.0; it must be finite and > 0"),
     ],
 )

@@ -30,6 +30,7 @@ from rltheory.algorithms.effective_horizon.learning_curves import gorp_successes
 from rltheory.algorithms.effective_horizon.sqirl import by_regressor, cell_means, least_squares, sqirl
 from rltheory.algorithms.episodes.douhua import douhua
 from rltheory.algorithms.episodes.episodic_q_learning import episodic_q_learning
+from rltheory.algorithms.episodes.episodic_ucrl2 import episodic_ucrl2
 from rltheory.algorithms.episodes.nora import nora
 from rltheory.algorithms.episodes.psrl import psrl
 from rltheory.algorithms.episodes.ucbvi import ucbvi_bernstein, ucbvi_hoeffding
@@ -67,6 +68,7 @@ __all__ = [
     "direct_nash_optimization",
     "douhua",
     "episodic_q_learning",
+    "episodic_ucrl2",
     "gorp",
     "gorp_successes",
     "harpg",
