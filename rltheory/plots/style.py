@@ -1,6 +1,7 @@
 """What all figures share: colours that the colour-blind can tell apart, and quiet axes."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ __all__ = [
     "new_axes",
     "points_per_unit",
     "tidy",
+    "title",
 ]
 
 # Okabe and Ito's palette.
@@ -47,6 +49,13 @@ def points_per_unit(ax: "Axes") -> float:
     box = ax.get_window_extent()
     across, up = (abs(high - low) for low, high in (ax.get_xlim(), ax.get_ylim()))
     return float(72 / ax.figure.dpi * min(box.width / across, box.height / up))
+
+
+def title(ax: "Axes", *lines: str) -> None:
+    """Write a title on the left, in lines that are broken where the figure ends."""
+    size, margin = 10.0, 0.8  # points, inches
+    characters = int((ax.figure.get_figwidth() - margin) * 72 / (0.56 * size))  # an average letter's width
+    ax.set_title("\n".join(textwrap.fill(line, characters) for line in lines), loc="left", fontsize=size)
 
 
 def tidy(ax: "Axes") -> None:
