@@ -53,7 +53,7 @@ for name, colour in zip(runs.algorithm.values, COLOURS, strict=False):
     needed = sample_complexity(run.time, run.regret / run.time, 1 / precision)
     ax.plot(precision, needed.mean(axis=0), color=colour, label=f"{name}: exponent {exponent(precision, needed)}")
     ax.fill_between(precision, *np.quantile(needed, [0.1, 0.9], axis=0), color=colour, alpha=0.15, linewidth=0)
-ax.plot(precision, 100 * precision**2, color=MUTED, linestyle="-.", label="what is proved: exponent 2")
+ax.plot(precision, 100 * precision**2, color=MUTED, linestyle="-.", label="slope 2, as in the guarantee")
 ax.set(xscale="log", yscale="log", xlabel="1 / accuracy", ylabel="episodes until the mixture is that good")
 ax.legend(frameon=False, fontsize=9)
 tidy(ax)
