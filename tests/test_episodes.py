@@ -275,6 +275,7 @@ def test_the_value_of_douhua_is_that_of_its_policy_in_its_model():
 @pytest.mark.parametrize(
     ("eta", "known"),
     [
+        (1e3, 490),
         (1.0, 475),
         (0.1, 962),
         (math.sqrt(792 * math.log(3) / (25 * 1e5)), 3021),
@@ -294,6 +295,21 @@ def test_regret_of_nora_on_a_lock_is_of_the_known_size(eta, known):
         for seed in range(4)
     ]
     assert np.mean(found) == pytest.approx(known, rel=0.1)
+
+
+def test_regret_of_douhua_on_a_lock_is_of_the_known_size():
+    """As long as what was never tried keeps its full bonus, long steps do no harm to a critic that moves slowly."""
+    found = [
+        douhua(
+            diabolical_lock(np.random.default_rng(seed), 5, 3),
+            episodes=10**5,
+            eta=1.0,
+            bonus=0.3,
+            rng=np.random.default_rng(seed),
+        ).last("regret")
+        for seed in range(4)
+    ]
+    assert np.mean(found) == pytest.approx(368, rel=0.1)
 
 
 def test_without_bonus_a_greedy_learner_takes_what_it_finds_first():
