@@ -78,7 +78,8 @@ tidy(ax)
 # How long should the steps of an actor be?
 # -----------------------------------------
 # NORA's actor starts again whenever its critic changes, and follows a critic that stands still: the longer its steps,
-# the better. DOUHUA's critic moves in every episode, and the actor must average over what it said.
+# the better. DOUHUA's actor never starts again, so that shorter ones will do. Its guarantee is for short steps, as its
+# critic moves in every episode; on this lock long ones do no harm.
 
 etas = np.geomspace(1e-3, 10, 13)
 _, ax = plt.subplots(figsize=(7.2, 3.8), layout="constrained")

@@ -54,7 +54,8 @@ def points_per_unit(ax: "Axes") -> float:
 def title(ax: "Axes", *lines: str) -> None:
     """Write a title on the left, in lines that are broken where the figure ends."""
     size, margin = 10.0, 0.8  # points, inches
-    characters = int((ax.figure.get_figwidth() - margin) * 72 / (0.56 * size))  # an average letter's width
+    width = ax.figure.bbox.width / ax.figure.dpi
+    characters = int((width - margin) * 72 / (0.56 * size))  # an average letter's width
     ax.set_title("\n".join(textwrap.fill(line, characters) for line in lines), loc="left", fontsize=size)
 
 
