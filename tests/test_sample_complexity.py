@@ -1,4 +1,4 @@
-"""Sample complexity against its definition, on small cases and on runs; titles that fit into their figures."""
+"""Sample complexity against its definition, on small cases and on runs."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from rltheory.algorithms import nora
 from rltheory.instances import diabolical_lock
 from rltheory.measures import sample_complexity
-from rltheory.plots.style import new_axes, title
 
 LOSSES = st.lists(st.sampled_from([0.0, 0.1, 0.2, 0.5, 1.0]), min_size=1, max_size=8)
 
@@ -47,13 +46,3 @@ def test_a_run_is_good_once_its_regret_is_small_for_its_length():
 def test_bad_input(times, losses, accuracies, message):
     with pytest.raises(ValueError, match=message):
         sample_complexity(times, losses, accuracies)
-
-
-@pytest.mark.parametrize("width", [4.0, 6.4, 9.0])
-def test_titles_end_within_their_figure(width):
-    ax = new_axes(width=width, height=3.0)
-    title(ax, "Where a learner goes it learns what it should have known before it went there, " * 2, "a second line")
-    ax.figure.canvas.draw()
-    (text,) = (text for text in ax.get_children() if getattr(text, "get_text", str)() == ax.get_title(loc="left"))
-    assert text.get_window_extent().x1 < ax.figure.bbox.x1
-    assert text.get_text().endswith("\na second line")

@@ -17,11 +17,11 @@ __all__ = [
     "MEASURED",
     "MUTED",
     "STATED",
+    "head",
     "label_ends",
     "new_axes",
     "points_per_unit",
     "tidy",
-    "title",
 ]
 
 # Okabe and Ito's palette.
@@ -51,14 +51,6 @@ def points_per_unit(ax: "Axes") -> float:
     return float(72 / ax.figure.dpi * min(box.width / across, box.height / up))
 
 
-def title(ax: "Axes", *lines: str) -> None:
-    """Write a title on the left, in lines that are broken where the figure ends."""
-    size, margin = 10.0, 0.8  # points, inches
-    width = ax.figure.bbox.width / ax.figure.dpi
-    characters = int((width - margin) * 72 / (0.56 * size))  # an average letter's width
-    ax.set_title("\n".join(textwrap.fill(line, characters) for line in lines), loc="left", fontsize=size)
-
-
 def tidy(ax: "Axes") -> None:
     """Drop the frame's upper and right side, lay a faint grid, and label logarithmic axes by powers of ten."""
     for axis in (ax.xaxis, ax.yaxis):
@@ -75,6 +67,13 @@ def _power_of_ten(value: float) -> str:
     if value <= 0:  # a tick below the least number of all
         return ""
     return "10" + f"{math.log10(value):.0f}".translate(RAISED)
+
+
+def head(ax: "Axes", *lines: str) -> None:
+    """Write lines over the left end of the axes, broken where they are longer than the axes are wide."""
+    size = 10.0  # points; a letter is about half as wide
+    width = int(ax.get_window_extent().width * 72 / ax.figure.dpi / (0.54 * size))
+    ax.set_title("\n".join(textwrap.fill(line, width) for line in lines), loc="left", fontsize=size)
 
 
 def label_ends(ax: "Axes", names: Sequence[str], heights: Sequence[float], colours: Sequence[str]) -> None:
