@@ -137,6 +137,12 @@ def lost(s, w):
     return optimum(s)[0] - (w.occupancy(w.policy, s.problem.initial) * w.r).sum(axis=(1, 2))
 
 
+def missed(s, w):
+    """What NORA's actor misses in each episode, in the mean."""
+    gap = w.greatest(w.f)[:, :, w.owner] - w.f
+    return (w.occupancy(w.policy, s.problem.initial) * gap).sum(axis=(1, 2))
+
+
 def all_times(s):
     """A trace without values that has all times of a run."""
     return Trace("times", np.arange(1, s.episodes + 1), {})
@@ -329,8 +335,8 @@ def values_of(w, learner):
     return w.greatest(w.f) if learner == "NORA" else w.sums(w.policy * w.f)
 
 
-def shared_steps(proof, learner):
-    """The steps that both proofs have: what the critic errs, where the learner goes, and in the mean."""
+def steps_on_errors(proof, learner):
+    """What critics err: the last of these steps."""
 
     @proof.step("With probability 1 - delta every empirical law is within sqrt(2 L / n) of the true one in sums")
     def laws(s: Learning) -> Claim:
@@ -358,6 +364,13 @@ def shared_steps(proof, learner):
         return claim(
             np.abs(error - w.limit / 2), "<=", w.limit / 2, "V lies in [0, H - h], so b covers it", rounding=ROUNDING
         )
+
+    return errors
+
+
+def shared_steps(proof, learner):
+    """The steps that both proofs of regret have: what the critic errs, where the learner goes, and in the mean."""
+    errors = steps_on_errors(proof, learner)
 
     @proof.step("Along the way limits sum to the stated terms at most")
     def along_the_way(s: Learning) -> Claim:
@@ -397,30 +410,41 @@ def optimism(s: Learning) -> Claim:
     return claim(lost(s, w), "<=", right, "T f <= f by induction; the differences telescope", rounding=ROUNDING)
 
 
-@regret_of_nora.step("The actor misses H (H + 1) / 2 after a change, and H kappa / (eta k) after k steps, at most")
-def follows(s: Learning) -> Claim:
-    """In each state: the theorem on tracking."""
-    w, horizon = walk(s, "NORA"), len(s.problem.stages)
-    gap = w.greatest(w.f)[:, :, w.owner] - w.f
-    missed = (w.occupancy(w.policy, s.problem.initial) * gap).sum(axis=(1, 2))
-    later = horizon * paper.tracking_constant(s.actions) / (s.eta * np.maximum(w.k, 1))
-    limit = np.where(w.k == 0, horizon * (horizon + 1) / 2, later)
-    return claim(missed, "<=", limit, "nora/tracking with x = eta k; f lies in [0, H - h + 1]", rounding=ROUNDING)
+def steps_on_tracking(proof):
+    """What the actor misses: the last of these steps."""
+
+    @proof.step("The actor misses H (H + 1) / 2 after a change, and H kappa / (eta k) after k steps, at most")
+    def follows(s: Learning) -> Claim:
+        """In each state: the theorem on tracking."""
+        w, horizon = walk(s, "NORA"), len(s.problem.stages)
+        later = horizon * paper.tracking_constant(s.actions) / (s.eta * np.maximum(w.k, 1))
+        limit = np.where(w.k == 0, horizon * (horizon + 1) / 2, later)
+        why = "nora/tracking with x = eta k; f lies in [0, H - h + 1]"
+        return claim(missed(s, w), "<=", limit, why, rounding=ROUNDING)
+
+    @proof.step("Between changes these sum to the stated bracket", uses=[follows])
+    def epochs(s: Learning) -> Claim:
+        """The harmonic sum; there are N_t + 1 stretches."""
+        w, horizon = walk(s, "NORA"), len(s.problem.stages)
+        later = horizon * paper.tracking_constant(s.actions) / s.eta
+        limit = np.where(w.k == 0, horizon * (horizon + 1) / 2, later / np.maximum(w.k, 1))
+        bracket = horizon * (horizon + 1) / 2 + later * (1 + np.log(np.arange(1, s.episodes + 1)))
+        return claim(np.cumsum(limit), "<=", np.cumsum(w.k == 0) * bracket, "1 + 1/2 + ... + 1/K <= 1 + log K")
+
+    return epochs
 
 
-@regret_of_nora.step("Between changes these sum to the stated bracket", uses=[follows])
-def epochs(s: Learning) -> Claim:
-    """The harmonic sum; there are N_t + 1 stretches."""
-    w, horizon = walk(s, "NORA"), len(s.problem.stages)
-    later = horizon * paper.tracking_constant(s.actions) / s.eta
-    limit = np.where(w.k == 0, horizon * (horizon + 1) / 2, later / np.maximum(w.k, 1))
-    t = np.arange(1, s.episodes + 1)
-    bracket = horizon * (horizon + 1) / 2 + later * (1 + np.log(t))
-    why = "1 + 1/2 + ... + 1/K <= 1 + log K, and nora/switches"
-    return claim(np.cumsum(limit), "<=", (paper.SWITCHES.bound(s, all_times(s)) + 1) * bracket, why)
+epochs = steps_on_tracking(regret_of_nora)
 
 
-@regret_of_nora.step("Conclusion, with probability 1 - 2 delta", uses=[optimism, nora_mean, epochs])
+@regret_of_nora.step("There are N_t + 1 stretches, C H psi(t / C) + 1 at most", uses=[epochs])
+def stretches(s: Learning) -> Claim:
+    """The theorem on switches."""
+    bound = paper.SWITCHES.bound(s, all_times(s)) + 1
+    return claim(np.cumsum(walk(s, "NORA").k == 0), "<=", bound, "nora/switches")
+
+
+@regret_of_nora.step("Conclusion, with probability 1 - 2 delta", uses=[optimism, nora_mean, epochs, stretches])
 def nora_conclusion(s: Learning) -> Claim:
     """Add up."""
     bound = paper.REGRET_OF_NORA.bound(s, all_times(s))

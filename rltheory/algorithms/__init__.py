@@ -37,6 +37,7 @@ from rltheory.algorithms.episodes.cloning import (
 )
 from rltheory.algorithms.episodes.douhua import douhua
 from rltheory.algorithms.episodes.episodic_q_learning import episodic_q_learning
+from rltheory.algorithms.episodes.episodic_ucrl2 import episodic_ucrl2
 from rltheory.algorithms.episodes.global_optimism import global_optimism
 from rltheory.algorithms.episodes.linear_nora import linear_nora
 from rltheory.algorithms.episodes.lsvi_ucb import lsvi_ucb
@@ -85,6 +86,7 @@ __all__ = [
     "direct_nash_optimization",
     "douhua",
     "episodic_q_learning",
+    "episodic_ucrl2",
     "global_optimism",
     "gorp",
     "gorp_successes",

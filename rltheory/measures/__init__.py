@@ -7,6 +7,7 @@ from rltheory.measures.games import (
     exploitability,
     regularized_exploitability,
 )
+from rltheory.measures.learning import sample_complexity
 from rltheory.measures.mdps import (
     action_gaps,
     average_reward_regret,
@@ -48,6 +49,7 @@ __all__ = [
     "plan_loss",
     "pseudo_regret",
     "regularized_exploitability",
+    "sample_complexity",
     "span",
     "suboptimality",
     "trajectory_kl",

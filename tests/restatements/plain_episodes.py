@@ -98,8 +98,8 @@ def bonuses_after_weissman(problem, visits, episodes, bonus, delta):
     horizon, states = problem.horizon, problem.states
     log = states * math.log(2) + math.log(problem.choices * horizon * episodes / delta)
     with np.errstate(divide="ignore"):
-        width = np.minimum(1, np.sqrt(log / (2 * visits)))
-    return bonus * (horizon - 1 - np.arange(horizon))[:, None] * width
+        width = np.minimum(1, bonus * np.sqrt(log / (2 * visits)))
+    return (horizon - 1 - np.arange(horizon))[:, None] * width
 
 
 def softmax(mdp, logits):

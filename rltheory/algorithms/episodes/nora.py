@@ -65,14 +65,14 @@ class Critic(NamedTuple):
 
 
 def new_critic(problem: FiniteHorizonMDP, truth: Model, bonus: float) -> Critic:
-    """Make the critic of a learner that has seen nothing, and whose bonuses are multiplied by `bonus`."""
+    """Make the critic of a learner that has seen nothing: its bonuses are the largest, unless there shall be none."""
     horizon, choices = problem.horizon, problem.choices
     to_go = np.arange(horizon - 1, -1, -1.0)
     return Critic(
         belief=unknown(truth),
         visits=np.zeros(horizon * choices, np.int64),
         moves=np.zeros(truth.successors.size, np.int64),
-        bonuses=bonus * np.repeat(to_go, choices),
+        bonuses=np.repeat(to_go, choices) if bonus > 0 else np.zeros(horizon * choices),
         ceiling=np.tile(to_go[:, None] + 1, choices),
         values=np.zeros((horizon + 1, problem.states)),
         action_values=np.zeros((horizon, choices)),
@@ -92,7 +92,7 @@ def update_bonuses(critic: Critic, path: Path, bonus: float, scale: float) -> No
     horizon = path.choices.size
     for stage in range(horizon):
         row = stage * stride + path.choices[stage]
-        bonuses[row] = bonus * (horizon - 1 - stage) * min(1.0, scale / math.sqrt(visits[row]))
+        bonuses[row] = (horizon - 1 - stage) * min(1.0, bonus * scale / math.sqrt(visits[row]))
 
 
 @kernel
@@ -181,7 +181,8 @@ def nora(
     delta
         Probability in (0, 1) that bonuses are too small.
     bonus
-        Multiplier >= 0 of the bonus; the guarantee is for 1, and without bonus the learner does not explore.
+        Multiplier >= 0 of the root in the bonus, which stays at most H - h, and is H - h for choices never made. The
+        guarantee is for 1; with 0 there is no bonus at all, and the learner does not explore.
 
     Returns
     -------
