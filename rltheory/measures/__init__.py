@@ -15,11 +15,14 @@ from rltheory.measures.mdps import (
     discounted_regret,
     finite_horizon_regret,
     finite_horizon_suboptimality,
+    largest_occupancies,
+    partition_coefficients,
     performance_difference,
     performance_difference_reversed,
     plan_loss,
     pseudo_regret,
     suboptimality,
+    summed_coverage,
 )
 from rltheory.measures.planning import gorp_failure_probability
 from rltheory.simplex import span
@@ -38,6 +41,8 @@ __all__ = [
     "gorp_failure_probability",
     "kl",
     "l1",
+    "largest_occupancies",
+    "partition_coefficients",
     "performance_difference",
     "performance_difference_reversed",
     "plan_loss",
@@ -45,4 +50,5 @@ __all__ = [
     "regularized_exploitability",
     "span",
     "suboptimality",
+    "summed_coverage",
 ]

@@ -50,6 +50,11 @@ from rltheory.problems.model_files import (
     read_prism,
     write_drn,
 )
+from rltheory.problems.offline import (
+    OfflineData,
+    offline_data,
+    offline_transitions,
+)
 from rltheory.problems.policies import (
     deterministic_policy,
     uniform_policy,
@@ -88,6 +93,7 @@ __all__ = [
     "LinearMixtureMDP",
     "LogitMDP",
     "LossTable",
+    "OfflineData",
     "PreferenceGame",
     "RewardMixture",
     "SoftmaxPolicies",
@@ -97,6 +103,8 @@ __all__ = [
     "VectorRewardMDP",
     "deterministic_policy",
     "from_gymnasium",
+    "offline_data",
+    "offline_transitions",
     "read_bridge",
     "read_drn",
     "read_exploration_policy",
