@@ -122,7 +122,7 @@ def impossible(counts):
     [
         (lambda: OfflineData(PROBLEM, np.zeros((3, 6, 3), int)), r"has shape \(3, 6, 3\); it must be \(4, 6, 3\)"),
         (lambda: OfflineData(PROBLEM, np.zeros((4, 6, 3))), "numbers of type float64; they must be integers"),
-        (lambda: OfflineData(PROBLEM, impossible(-1)), r"transitions\[2, 0, 1\] is -1; a count must be >= 0"),
+        (lambda: OfflineData(PROBLEM, impossible(-1)), r"transitions\[2, 0, 1\] is -1; it must be >= 0"),
         (lambda: offline_transitions(PROBLEM, np.zeros((4, 5), int), np.random.default_rng(0)), r"\(4, 5\)"),
         (lambda: offline_data(PROBLEM, some_policy(0), -1, np.random.default_rng(0)), "trajectories is -1"),
         (lambda: offline_data(PROBLEM, np.ones(6), 1, np.random.default_rng(0)), "policy sums to 2 in state 0"),

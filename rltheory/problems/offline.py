@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rltheory.arrays import Array, Matrix, count, first_index, frozen
+from rltheory.arrays import Array, Matrix, count, counts, first_index, frozen
 from rltheory.problems.finite_horizon import FiniteHorizonMDP
 from rltheory.problems.mdp import Indices
 from rltheory.problems.policies import checked_policy
@@ -50,16 +50,16 @@ class OfflineData:
     transitions: Indices
 
     def __init__(self, problem: FiniteHorizonMDP, transitions: ArrayLike) -> None:
-        counts = _counts(transitions, "transitions", (problem.horizon, problem.choices, problem.states))
-        impossible = (counts > 0) & (_laws(problem) == 0)
+        seen = counts(transitions, "transitions", (problem.horizon, problem.choices, problem.states))
+        impossible = (seen > 0) & (_laws(problem) == 0)
         if impossible.any():
             stage, choice, state = place = first_index(impossible)
             raise ValueError(
-                f"transitions{list(place)} is {counts[place]}, but choice {choice} at stage {stage} never leads to "
+                f"transitions{list(place)} is {seen[place]}, but choice {choice} at stage {stage} never leads to "
                 f"state {state}"
             )
         object.__setattr__(self, "problem", problem)
-        object.__setattr__(self, "transitions", frozen(counts))
+        object.__setattr__(self, "transitions", frozen(seen))
 
     @classmethod
     def from_records(cls, problem: FiniteHorizonMDP, records: Iterable[Sequence[int]]) -> Self:
@@ -78,7 +78,7 @@ class OfflineData:
         <OfflineData RiverSwim, 2 states, 3 stages: 3 transitions>
         """
         first_choice, laws = problem.stages[0].first_choice, _laws(problem)
-        counts = np.zeros(laws.shape, np.int64)
+        seen = np.zeros(laws.shape, np.int64)
         for number, record in enumerate(records):
             where = f"records[{number}] is {tuple(record)}"
             if len(record) != 4 or any(int(part) != part for part in record):
@@ -97,8 +97,8 @@ class OfflineData:
             choice = int(first_choice[state]) + action
             if laws[stage, choice, reached] == 0:
                 raise ValueError(f"{where}, but there action {action} of state {state} never leads to state {reached}")
-            counts[stage, choice, reached] += 1
-        return cls(problem, counts)
+            seen[stage, choice, reached] += 1
+        return cls(problem, seen)
 
     @cached_property
     def visits(self) -> Indices:
@@ -192,21 +192,8 @@ def offline_transitions(problem: FiniteHorizonMDP, visits: ArrayLike, rng: np.ra
            [0, 0],
            [3, 7]])
     """
-    numbers = _counts(visits, "visits", (problem.horizon, problem.choices))
+    numbers = counts(visits, "visits", (problem.horizon, problem.choices))
     return OfflineData(problem, rng.multinomial(numbers, _laws(problem)))
-
-
-def _counts(values: ArrayLike, name: str, shape: tuple[int, ...]) -> Indices:
-    """Return counts as a fresh array; they must be integers >= 0 of this shape."""
-    array = np.array(values)
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"{name} holds numbers of type {array.dtype}; they must be integers")
-    if array.shape != shape:
-        raise ValueError(f"{name} has shape {array.shape}; it must be {shape}, with the stages first")
-    if (array < 0).any():
-        place = first_index(array < 0)
-        raise ValueError(f"{name}{list(place)} is {array[place]}; a count must be >= 0")
-    return array.astype(np.int64, order="C")
 
 
 def _laws(problem: FiniteHorizonMDP) -> Array:
