@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rltheory.algorithms import nora
-from rltheory.arrays import Array, Matrix, Vector, counts
+from rltheory.arrays import Matrix, Times, Vector, counts
 from rltheory.instances import diabolical_lock, random_episodes
 from rltheory.measures import coverage, largest_occupancies, partition_coefficients, summed_coverage
 from rltheory.problems import FiniteHorizonMDP, TabularMDP, offline_data, offline_transitions, uniform_policy
@@ -90,7 +90,7 @@ class HybridLearning(Learning):
         errors = np.array([self.errors(part, np.array([self.episodes]), bonus=True)[0] for part in parts])
         return np.stack([parts[held][stage] for stage, held in enumerate(errors.argmin(axis=0))])
 
-    def errors(self, part: Marks, episodes: Array, *, bonus: bool) -> Matrix:
+    def errors(self, part: Marks, episodes: Times, *, bonus: bool) -> Matrix:
         """What the critic errs at each stage where the learner goes in so many episodes, shape (..., H).
 
         Within the part it is as much in each episode, outside of it bonuses, or errors without them, become small. With
@@ -163,7 +163,7 @@ def play_on_uncovered(s: HybridLearning, rng: np.random.Generator) -> Trace:
 
 def coin() -> FiniteHorizonMDP:
     """Two stages without choice: a fair coin decides between a reward of 1 and none."""
-    laws = [[[0, 0.5, 0.5]], [[0, 1, 0]], [[0, 0, 1]]]
+    laws = np.array([[[0, 0.5, 0.5]], [[0, 1, 0]], [[0, 0, 1]]])
     return FiniteHorizonMDP([TabularMDP(laws, [[0.0], [1.0], [0.0]], initial=[1, 0, 0])] * 2, title="coin")
 
 
