@@ -34,37 +34,36 @@ def spread(mdp, of_states):
 def exact(s, policy):
     """Laws from choice to choice, values and probabilities of choices under a policy."""
     matrix = s.mdp.transition_matrix
-    P = matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
-    step = spread(s.mdp, P) * policy
-    Q = np.linalg.solve(np.eye(policy.size) - s.discount * step, s.mdp.rewards)
+    laws = matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
+    step = spread(s.mdp, laws) * policy
+    values = np.linalg.solve(np.eye(policy.size) - s.discount * step, s.mdp.rewards)
     start = spread(s.mdp, s.mdp.initial) * policy
     d = np.linalg.solve(np.eye(policy.size) - s.discount * step.T, (1 - s.discount) * start)
-    return step, Q, d
+    return step, values, d
 
 
-def sweep(s, step, Q, d, f):
+def sweep(s, step, values, d, f):
     """T f, and the next critic."""
     target = s.mdp.rewards + s.discount * step @ f
     offline, online = (0 * d, d) if s.weight == math.inf else (np.asarray(s.data), s.weight * d)
     if s.features is None:
         known = offline + online > 0
-        fitted = (offline * target + online * Q) / np.where(known, offline + online, 1)
+        fitted = (offline * target + online * values) / np.where(known, offline + online, 1)
         return target, np.where(known, fitted, f)
-    X = s.features
-    gram = X.T @ ((offline + online)[:, None] * X)
-    return target, X @ np.linalg.lstsq(gram, X.T @ (offline * target + online * Q))[0]
+    gram = s.features.T @ ((offline + online)[:, None] * s.features)
+    return target, s.features @ np.linalg.lstsq(gram, s.features.T @ (offline * target + online * values))[0]
 
 
 @cache
 def judged(s: Criticism) -> Judged:
     """Fit the critic in sweeps."""
-    step, Q, d = exact(s, s.policy)
-    f, targets = [np.zeros(Q.size)], []
+    step, values, d = exact(s, s.policy)
+    f, targets = [np.zeros(d.size)], []
     for _ in range(s.sweeps):
-        target, latest = sweep(s, step, Q, d, f[-1])
+        target, latest = sweep(s, step, values, d, f[-1])
         targets.append(target)
         f.append(latest)
-    return Judged(step, Q, d, np.array(f), np.array(targets))
+    return Judged(step, values, d, np.array(f), np.array(targets))
 
 
 def rounding(s):
@@ -223,15 +222,15 @@ def walk(s: Acting) -> Walk:
     for _ in range(s.iterations + 1):
         policy = np.exp(logits - spread(s.mdp, np.maximum.reduceat(logits, s.mdp.first_choice[:-1])))
         policy /= spread(s.mdp, by_state(s, policy))
-        step, Q, d = exact(s, policy)
-        latest, kept = np.zeros(Q.size), []
+        step, values, d = exact(s, policy)
+        latest, kept = np.zeros(d.size), []
         for k in range(s.sweeps):
-            _, latest = sweep(s, step, Q, d, latest)
+            _, latest = sweep(s, step, values, d, latest)
             if k >= s.sweeps // 2:
                 kept.append(latest)
         f = np.mean(kept, axis=0)
         backup = s.mdp.rewards + s.discount * step @ f
-        rows.append((policy, f, Q, d, backup, spread(s.mdp, by_state(s, policy * f))))
+        rows.append((policy, f, values, d, backup, spread(s.mdp, by_state(s, policy * f))))
         logits = logits + s.step * f
     return Walk(*(np.array(column) for column in zip(*rows, strict=True)))
 

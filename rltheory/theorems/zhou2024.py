@@ -270,7 +270,7 @@ def lengths_with(s: Lengths, step: float | None) -> Trace:
     regret, best = [], s.mdp.initial @ s.optimum.values
     for length in s.lengths:
         trace = hybrid_actor_critic(
-            s.mdp, s.discount, s.data, iterations=length, burn_in=20, kept=20, weight=s.weight, step=step
+            s.mdp, s.discount, s.data, iterations=length, burn_in=5, kept=5, weight=s.weight, step=step
         )
         regret.append(length * best - trace.last("earned"))
     return Trace("hybrid actor-critic", np.array(s.lengths), {"regret": (("time",), np.array(regret))})
@@ -393,10 +393,10 @@ def grid_of_exact_critics() -> Iterator[Acting]:
 
 
 def grid_of_lengths() -> Iterator[Lengths]:
-    """Up to a thousand iterations."""
-    lengths = tuple(int(length) for length in np.unique(np.geomspace(8, 1024, 40).astype(int)))
+    """From hundreds of iterations on, where the first policies no longer matter."""
+    lengths = tuple(int(length) for length in np.geomspace(300, 4000, 16))
     for s in acting(1.0, 1, factor=1.0):
-        yield Lengths(s.mdp, s.discount, data=s.data, weight=1.0, lengths=lengths)
+        yield Lengths(s.mdp, 0.5, data=s.data, weight=1.0, lengths=lengths)
 
 
 def any_critic() -> "SearchStrategy[Criticism]":
