@@ -1,14 +1,23 @@
-"""Learning from offline data and interaction: data, coverage, and hybrid NORA on the same draws as a plain one."""
+"""Learning from offline data and interaction: data, coverage, hybrid NORA, and hybrid actor-critic."""
 
 import math
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from scipy.optimize import linprog
 from scipy.stats import chi2
 
-from rltheory.algorithms import nora
+from rltheory.algorithms import (
+    burn_in_sweeps,
+    hybrid_actor_critic,
+    hybrid_natural_gradient,
+    hybrid_policy_evaluation,
+    nora,
+    policy_mirror_descent,
+    sampled_hybrid_actor_critic,
+)
 from rltheory.instances import diabolical_lock, random_episodes
 from rltheory.measures import (
     coverage,
@@ -25,7 +34,12 @@ from rltheory.problems import (
     offline_transitions,
     uniform_policy,
 )
-from rltheory.solvers import backward_induction, finite_horizon_occupancy
+from rltheory.solvers import (
+    backward_induction,
+    discounted_values,
+    finite_horizon_occupancy,
+    finite_horizon_values,
+)
 from tests.restatements import plain_episodes
 
 
@@ -296,3 +310,222 @@ def test_bonuses_of_hybrid_nora():
     trace = nora(only, episodes=1, offline=data, rng=np.random.default_rng(0))
     assert trace.last("value") == pytest.approx(0.5 + math.sqrt(log / 80), rel=1e-12)
     assert trace.last("visits").tolist() == [2]
+
+
+# Hybrid actor-critic.
+
+BANDIT_DATA = np.array([0.5, 0.25, 0.25, 0.0, 0.0, 0.0])
+DISCOUNTED = uneven(3)
+
+
+def evaluated(mdp, discount, policy):
+    """Laws from choice to choice, values of choices, and their discounted probabilities."""
+    step = mdp.transition_matrix[:, mdp.state_of_choice] * policy
+    values = np.linalg.solve(np.eye(mdp.choices) - discount * step, mdp.rewards)
+    start = (1 - discount) * mdp.initial[mdp.state_of_choice] * policy
+    return step, values, np.linalg.solve(np.eye(mdp.choices) - discount * step.T, start)
+
+
+def fitted(mdp, discount, policy, data, weight, features, before):
+    """The next critic, by least squares with one row for each choice and kind of error."""
+    step, values, visits = evaluated(mdp, discount, policy)
+    kinds = (0 * visits, visits) if weight == math.inf else (data, weight * visits)
+    roots = np.sqrt(np.concatenate(kinds))[:, None]
+    wanted = np.concatenate([mdp.rewards + discount * step @ before, values])[:, None]
+    return (features @ np.linalg.lstsq(roots * np.vstack([features, features]), roots * wanted)[0])[:, 0]
+
+
+@pytest.mark.parametrize("weight", [0.3, 4.0, math.inf])
+@pytest.mark.parametrize("linear", [False, True])
+def test_critics_are_least_squares(weight, linear):
+    policy, data, rng = some_policy(2)[0], np.full(6, 1 / 6), np.random.default_rng(0)
+    features = rng.random((6, 3)) if linear else np.eye(6)
+    first = features @ rng.random(features.shape[1])
+    trace = hybrid_policy_evaluation(
+        DISCOUNTED, policy, 0.7, data, weight=weight, sweeps=6, features=features if linear else None, first=first
+    )
+    np.testing.assert_array_equal(trace["critic"][0], first)
+    for before, after in pairwise(trace["critic"]):
+        expected = fitted(DISCOUNTED, 0.7, policy, data, weight, features, before)
+        np.testing.assert_allclose(after, expected, rtol=0, atol=1e-11)
+
+
+def test_choices_of_which_nothing_is_known_stay():
+    policy = np.array([1.0, 0.0, 1.0, 0.5, 0.5, 0.0])
+    first = np.arange(6.0)
+    trace = hybrid_policy_evaluation(DISCOUNTED, policy, 0.7, BANDIT_DATA, weight=1.0, sweeps=200, first=first)
+    step, values, visits = evaluated(DISCOUNTED, 0.7, policy)
+    assert visits[[1, 5]].tolist() == [0, 0]
+    assert trace.last("critic")[5] == 5  # in neither
+    expected = DISCOUNTED.rewards + 0.7 * step @ values
+    np.testing.assert_allclose(trace.last("critic")[:5], expected[:5], rtol=0, atol=1e-12)  # choice 1 is in the data
+
+
+def restated_actor_critic(mdp, discount, data, iterations, burn_in, kept, weight, step, features, of_policy):
+    logits, rows = np.zeros(mdp.choices), []
+    for _ in range(iterations + 1):
+        weights = np.exp(logits)
+        policy = weights / np.add.reduceat(weights, mdp.first_choice[:-1])[mdp.state_of_choice]
+        laws, values, visits = evaluated(mdp, discount, policy)
+        f, later = np.zeros(mdp.choices), []
+        for k in range(burn_in + kept):
+            f = fitted(mdp, discount, policy, data, weight, features, f)
+            later += [f] if k >= burn_in else []
+        f = np.mean(later, axis=0)
+        advantages = f - np.add.reduceat(policy * f, mdp.first_choice[:-1])[mdp.state_of_choice]
+        losses = data @ (f - mdp.rewards - discount * laws @ f) ** 2, visits @ (f - values) ** 2
+        rows.append((policy, f, advantages, visits @ mdp.rewards / (1 - discount), *losses))
+        direction = f
+        if of_policy is not None:
+            means = np.add.reduceat(policy[:, None] * of_policy, mdp.first_choice[:-1])[mdp.state_of_choice]
+            roots = np.sqrt(data + weight * visits)
+            fit = np.linalg.lstsq((of_policy - means) * roots[:, None], advantages * roots)[0]
+            direction = of_policy @ fit
+        logits = logits + step * direction
+    return [np.array(column) for column in zip(*rows, strict=True)]
+
+
+@pytest.mark.parametrize("of_policy", [None, np.random.default_rng(3).random((6, 2))], ids=["tables", "log-linear"])
+@pytest.mark.parametrize("linear", [False, True])
+def test_actor_critics_are_the_plain_ones(linear, of_policy):
+    data, features = np.full(6, 1 / 6), np.random.default_rng(1).random((6, 3))
+    sizes = {"iterations": 25, "burn_in": 3, "kept": 4, "weight": 0.6, "step": 0.8}
+    of_critic = {"features": features if linear else None}
+    if of_policy is None:
+        trace = hybrid_actor_critic(DISCOUNTED, 0.7, data, **sizes, **of_critic)
+    else:
+        trace = hybrid_natural_gradient(DISCOUNTED, 0.7, data, of_policy, **sizes, **of_critic)
+    plain = restated_actor_critic(DISCOUNTED, 0.7, data, *sizes.values(), features if linear else np.eye(6), of_policy)
+    policy, critic, _, value, offline, online = (column[trace.times] for column in plain)
+    for name, expected in (
+        ("critic", critic),
+        ("value", value),
+        ("offline_loss", offline),
+        ("online_loss", online),
+        ("earned", np.append(0, np.cumsum(plain[3]))[trace.times]),
+        ("advantages", np.vstack([np.zeros(6), np.cumsum(plain[2], axis=0)])[trace.times]),
+    ):
+        np.testing.assert_allclose(trace[name], expected, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(np.exp(trace["log_policy"]), policy, rtol=0, atol=1e-10)
+    assert not trace["steps"].any()
+
+
+def test_infinite_weight_is_natural_policy_gradient():
+    ours = hybrid_actor_critic(
+        DISCOUNTED, 0.7, np.full(6, 1 / 6), iterations=50, burn_in=0, kept=1, weight=math.inf, step=0.5
+    )
+    known = policy_mirror_descent(DISCOUNTED, 0.7, steps=np.full(51, 0.5))
+    np.testing.assert_allclose(ours.last("log_policy"), known["log_policy"][known.times == 50][0], rtol=0, atol=1e-11)
+
+
+def test_one_feature_for_each_choice_is_a_table():
+    sizes = {"iterations": 30, "burn_in": 5, "kept": 5, "step": 0.7}
+    table = hybrid_actor_critic(DISCOUNTED, 0.8, np.full(6, 1 / 6), **sizes)
+    linear = hybrid_natural_gradient(DISCOUNTED, 0.8, np.full(6, 1 / 6), np.eye(6), features=np.eye(6), **sizes)
+    np.testing.assert_allclose(linear["log_policy"], table["log_policy"], rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("weight", [0.0, 1.0, math.inf])
+def test_sampled_critics_are_near_exact_ones(weight):
+    """The first critic: its means over 40 sweeps with 2000 samples each err by some 0.01."""
+    data, sizes = np.full(6, 1 / 6), {"iterations": 1, "burn_in": 20, "kept": 40, "weight": weight, "step": 1e-9}
+    sampled = sampled_hybrid_actor_critic(DISCOUNTED, 0.7, data, samples=2000, rng=np.random.default_rng(0), **sizes)
+    exact = hybrid_actor_critic(DISCOUNTED, 0.7, data, **sizes)
+    # Sampled rows have weights of samples, and those of finite numbers have a mean near that of exact weights.
+    np.testing.assert_allclose(sampled["critic"][0], exact["critic"][0], rtol=0, atol=0.03)
+    # Each of the 2 * 60 * 2000 rollouts takes 2 / (1 - discount) - 1 steps in the mean, with a deviation of 3.9.
+    assert sampled.last("steps") / (2 * 60 * 2000) == pytest.approx(1 + 2 * 0.7 / 0.3, abs=0.06)
+
+
+def test_a_short_lock_opens_to_both_and_a_long_one_to_the_hybrid_alone():
+    for horizon, policy_gradient_solves in ((3, True), (10, False)):
+        lock, discount = diabolical_lock(np.random.default_rng(0), horizon, 3), 1 - 1 / (2 * horizon)
+        data = offline_data(lock, expert(lock, 1 / horizon), 1000, np.random.default_rng(1))
+        shares = np.append(data.visits.ravel(), 0) / data.visits.sum()
+        best = lock.initial @ backward_induction(lock, discount=discount).values[0]
+        for weight, solves in ((1.0, True), (math.inf, policy_gradient_solves)):
+            trace = sampled_hybrid_actor_critic(
+                lock.unrolled(),
+                discount,
+                shares,
+                iterations=40,
+                burn_in=horizon,
+                kept=5,
+                samples=100,
+                step=5.0,
+                weight=weight,
+                rng=np.random.default_rng(2),
+            )
+            assert bool(trace.last("value") > best / 2) == solves
+
+
+@pytest.mark.parametrize("problem", [PROBLEM, LOCK, FiniteHorizonMDP.stationary(uneven(0), 3)], ids=str)
+def test_an_unrolled_process_has_the_same_values(problem):
+    policy = np.tile(uniform_policy(problem.stages[0]), (problem.horizon, 1))
+    values = finite_horizon_values(problem, policy, discount=0.9).values
+    unrolled = problem.unrolled()
+    found = discounted_values(unrolled, np.append(policy.ravel(), 1), 0.9).values
+    np.testing.assert_allclose(found, np.append(values[:-1].ravel(), 0), rtol=0, atol=1e-13)
+    assert unrolled.initial @ found == pytest.approx(problem.initial @ values[0], abs=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("discount", "weight", "iterations", "sweeps"),
+    [(0.99, 1.0, 100, 366), (0.999, 1.0, 100, 5966), (0.5, 1e-3, 10**9, 15), (0.9, 1.0, 1, 1)],
+)
+def test_burn_in(discount, weight, iterations, sweeps):
+    """The least number after which discount^K_1 is at most the error that samples leave; grows with the horizon."""
+    assert burn_in_sweeps(discount, weight, iterations) == sweeps
+    remains = 128 * (1 + weight) / iterations * (1 - discount) / weight
+    assert discount ** (sweeps - 1) <= remains or sweeps == 1
+    assert burn_in_sweeps(discount, weight, iterations, bellman_error=1e9) == 1
+
+
+CRITIC = {"weight": 1.0, "sweeps": 3}
+ACTOR = {"iterations": 3, "burn_in": 1, "kept": 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"data": np.full(5, 0.2)}, "data has 5 entries; it must have one for each of 6 choices"),
+        ({"data": np.full(6, 0.2)}, "data sum to 1.2; they must be probabilities"),
+        ({"data": np.array([-0.5, 0.5, 0.5, 0.5, 0, 0])}, "they must be probabilities >= 0"),
+        ({"weight": -0.5}, "weight is -0.5; it must be >= 0, or inf"),
+        ({"weight": math.nan}, "weight is nan; it must be >= 0, or inf"),
+        ({"features": np.ones((5, 2))}, "features has 5 rows; it must have one for each of 6 choices"),
+        ({"discount": 1.0}, "discount is 1; it must be < 1"),
+    ],
+)
+def test_bad_critics_and_actors(change, message):
+    arguments = {"discount": 0.5, "data": np.full(6, 1 / 6), **change}
+    with pytest.raises(ValueError, match=message):
+        hybrid_policy_evaluation(DISCOUNTED, some_policy(0)[0], **{**CRITIC, **arguments})
+    with pytest.raises(ValueError, match=message):
+        hybrid_actor_critic(DISCOUNTED, **{**ACTOR, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"iterations": 0}, "iterations is 0; it must be >= 1"),
+        ({"kept": 0}, "kept is 0; it must be >= 1"),
+        ({"burn_in": -1}, "burn_in is -1; it must be >= 0"),
+        ({"step": 0.0}, "step is 0.0; it must be finite and > 0"),
+        ({"samples": 0}, "samples is 0; it must be >= 1"),
+    ],
+)
+def test_bad_sizes(change, message):
+    arguments = {"samples": 5, "rng": np.random.default_rng(0), **ACTOR, **change}
+    with pytest.raises(ValueError, match=message):
+        sampled_hybrid_actor_critic(DISCOUNTED, 0.5, np.full(6, 1 / 6), **arguments)
+
+
+def test_other_bad_arguments():
+    with pytest.raises(ValueError, match="first has 2 entries"):
+        hybrid_policy_evaluation(DISCOUNTED, some_policy(0)[0], 0.5, np.full(6, 1 / 6), **CRITIC, first=[1, 2])
+    with pytest.raises(ValueError, match="policy_features has 2 rows"):
+        hybrid_natural_gradient(DISCOUNTED, 0.5, np.full(6, 1 / 6), np.ones((2, 1)), **ACTOR)
+    for discount, weight, message in ((1.0, 1.0, "discount is 1.0; it must be < 1"), (0.5, 0.0, "weight is 0.0")):
+        with pytest.raises(ValueError, match=message):
+            burn_in_sweeps(discount, weight, 10)

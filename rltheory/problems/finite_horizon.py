@@ -82,10 +82,10 @@ class FiniteHorizonMDP:
         return cls((mdp,) * count(horizon, "horizon", at_least=1), title=title)
 
     def unrolled(self) -> SparseMDP:
-        """Make the stage a part of the state: a process that passes through H times S states and then rests in an end.
+        """Make the stage a part of the state: the process passes through H times S states and then rests in an end.
 
-        Choice c at stage h is its choice ``h * C + c``, and the only one of the end, which pays nothing, the last. With a
-        discount its values are those of this problem with the same discount.
+        Choice c at stage h is its choice ``h * C + c``; the only choice of the end, which pays nothing, is the last. With
+        a discount its values are those of this problem with the same discount.
 
         Examples
         --------

@@ -54,7 +54,7 @@ class HybridLearning(Learning):
         object.__setattr__(self, "visits", counts(self.visits, "visits", shape))
 
     def __str__(self) -> str:
-        return f"{super().__str__()}, {self.visits.sum()} transitions known"
+        return f"{super().__str__()}, {self.visits.sum():.3g} records"
 
     @property
     def to_go(self) -> Vector:
@@ -291,7 +291,7 @@ LOST_OPTIMISM = Theorem(
 
 REGRET_WITHOUT_BONUS = Theorem(
     name="hybrid-nora/regret-without-bonus",
-    title="Without bonuses hybrid NORA loses what optimism would have given, and otherwise less",
+    title="Without bonuses hybrid NORA loses what optimism would have given",
     paper=Paper(PAPER, "the hybrid method that is not optimistic, on tables"),
     standing=Standing.DERIVED,
     statement=r"\mathrm{Reg}_t \le \sum_h (H - h) \left[t \sqrt{\frac{L \kappa^*_h}{2}} + t \sqrt{\frac{L \kappa_h(X)}{2}} "
