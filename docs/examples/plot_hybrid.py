@@ -111,9 +111,9 @@ tidy(ax)
 #
 # Why not learn from records alone?
 # ---------------------------------
-# On a lock's table that works as well. But where critics are linear, and a backup leaves their class, temporal differences
-# from records may diverge, and the errors along the policy need weight to hold them. On the smallest example, two
-# states with features 1 and 2, a sweep multiplies the critic by a number that is known exactly.
+# On a lock's table that works as well. But where critics are linear, and a backup leaves their class, temporal
+# differences from records may diverge, and the errors along the policy need weight to hold them. On the smallest
+# example, two states with features 1 and 2, a sweep multiplies the critic by a number that is known exactly.
 
 _, axes = plt.subplots(1, 2, figsize=(9.6, 4.0), layout="constrained")
 for weight, colour in zip((0.0, 0.05, 0.0909, 0.2, 1.0), COLOURS, strict=False):

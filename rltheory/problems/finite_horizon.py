@@ -84,8 +84,8 @@ class FiniteHorizonMDP:
     def unrolled(self) -> SparseMDP:
         """Make the stage a part of the state: the process passes through H times S states and then rests in an end.
 
-        Choice c at stage h is its choice ``h * C + c``; the only choice of the end, which pays nothing, is the last. With
-        a discount its values are those of this problem with the same discount.
+        Choice c at stage h is its choice ``h * C + c``; the only choice of the end, which pays nothing, is the last.
+        With a discount its values are those of this problem with the same discount.
 
         Examples
         --------

@@ -64,7 +64,7 @@ class Criticism(DiscountedProcess):
         return f"{super().__str__()}, weight {self.weight:g}"
 
     @cached_property
-    def action_values(self) -> Vector:  # type: ignore[override]
+    def policy_values(self) -> Vector:
         """Values Q of the choices under the policy, shape (C,)."""
         return discounted_values(self.mdp, self.policy, self.discount).action_values
 
@@ -78,8 +78,8 @@ class Criticism(DiscountedProcess):
         """Whether the class holds the values of the choices, up to rounding."""
         if self.features is None:
             return True
-        fit = self.features @ np.linalg.lstsq(self.features, self.action_values)[0]
-        return bool(np.abs(fit - self.action_values).max() <= 1e-10 * (1 + self.largest_value))
+        fit = self.features @ np.linalg.lstsq(self.features, self.policy_values)[0]
+        return bool(np.abs(fit - self.policy_values).max() <= 1e-10 * (1 + self.largest_value))
 
     def backups(self, critics: Matrix) -> Matrix:
         """What critics are fitted to on the data, T f, shape (..., C)."""
@@ -89,7 +89,7 @@ class Criticism(DiscountedProcess):
 
     def online_errors(self, critics: Matrix) -> Vector:
         """Mean squares of f - Q along the policy, shape (...)."""
-        found: Vector = (critics - self.action_values) ** 2 @ self.visited
+        found: Vector = (critics - self.policy_values) ** 2 @ self.visited
         return found
 
     @property
@@ -329,12 +329,6 @@ def path(length: int) -> TabularMDP:
     return TabularMDP(laws, rewards, initial=np.eye(length + 1)[0], title=f"path of {length} steps")
 
 
-def mixed(*parts: Vector) -> Vector:
-    """Mean of distributions."""
-    mean: Vector = np.mean(parts, axis=0)
-    return mean / mean.sum()
-
-
 def grid_of_critics() -> Iterator[Criticism]:
     """Data of the policy itself, where inequalities are tight, and of others; a path that passes errors on."""
     small = garnet(stream(0, "hac", "small"), 4, 3, 2)
@@ -354,7 +348,7 @@ def grid_of_classes() -> Iterator[Criticism]:
     yield from grid_of_critics()
     for s in list(grid_of_critics())[:2]:
         others = stream(0, "hac", "other critics").random((s.mdp.choices, 3))
-        yield replace(s, features=np.column_stack([s.action_values, others]), note="linear critics")
+        yield replace(s, features=np.column_stack([s.policy_values, others]), note="linear critics")
 
 
 def grid_of_thresholds() -> Iterator[Threshold]:
@@ -517,7 +511,7 @@ DOUBLE_ROBUSTNESS = Theorem(
     run=judge,
     measured=lambda s, trace: s.weight * s.online_errors(trace["critic"]),
     bound=lambda s, trace: (
-        (s.action_values - s.backups(trace["critic"][[0, *range(s.sweeps)]])) ** 2 @ np.asarray(s.data) / 4
+        (s.policy_values - s.backups(trace["critic"][[0, *range(s.sweeps)]])) ** 2 @ np.asarray(s.data) / 4
     ),
     since=1,
     settings=grid_of_classes,

@@ -24,7 +24,7 @@ CRITICS = [
     Criticism(SMALL, 0.8, policy=POLICY, data=DATA, weight=0.7, sweeps=12),
     Criticism(LOCK, 0.9, policy=np.array([0.3, 0.7, 0.5, 0.5]), data=np.array([0.5, 0.5, 0, 0]), weight=2.0, sweeps=8),
 ]
-WITH_VALUES = replace(CRITICS[0], features=np.column_stack([CRITICS[0].action_values, RNG.random((6, 2))]))
+WITH_VALUES = replace(CRITICS[0], features=np.column_stack([CRITICS[0].policy_values, RNG.random((6, 2))]))
 THRESHOLDS = [Threshold(0.95, 0.3), Threshold(0.5, 0.0)]
 ACTORS = [
     Acting(SMALL, 0.8, data=DATA, weight=0.5, step=0.7, iterations=15, sweeps=9),

@@ -37,7 +37,6 @@ from rltheory.algorithms.discounted.exact_policies import (
     climb,
     dense_process,
     evaluate,
-    labelled,
     log_start,
     new_evaluation,
     occupy,
@@ -134,7 +133,10 @@ def _fit_linearly(features: Matrix, weights: Vector, moments: Vector) -> Vector:
             right[i] += features[c, i] * moments[c]
             for j in range(size):
                 gram[i, j] += weights[c] * features[c, i] * features[c, j]
-    return np.linalg.lstsq(gram, right)[0]
+    found, coefficients = np.zeros(size), np.linalg.lstsq(gram, right)[0]
+    for i in range(size):
+        found[i] = coefficients[i]
+    return found
 
 
 @kernel
@@ -585,6 +587,7 @@ def sampled_hybrid_actor_critic(
     times, record = _empty_record(mdp, iterations)
     fit = _fit(mdp, data, weight, None, None, burn_in, kept, _rate(mdp, discount, iterations, step))
     samples, process = count(samples, "samples", at_least=1), dense_process(mdp, discount)
+    sums, weights = np.zeros((2, mdp.choices))
     with sign_of_life(f"sampled hybrid actor-critic on {mdp}"):
         _run_by_samples(
             process,
@@ -592,7 +595,8 @@ def sampled_hybrid_actor_critic(
             np.cumsum(fit.data),
             fit,
             samples,
-            *np.zeros((2, mdp.choices)),
+            sums,
+            weights,
             _new_state(mdp, log_start(mdp, None)),
             times,
             record,
@@ -638,14 +642,23 @@ def _fit(
     if not weight >= 0:
         raise ValueError(f"weight is {weight}; it must be >= 0, or inf")
     share = 1.0 if weight == math.inf else fraction(weight / (1 + weight), "share")
-    matrices = []
-    for name, values in (("features", features), ("policy_features", policy_features)):
-        matrix = np.empty((mdp.choices, 0)) if values is None else float_array(values, name, ndim=2)
-        if len(matrix) != mdp.choices:
-            raise ValueError(f"{name} has {len(matrix)} rows; it must have one for each of {mdp.choices} choices")
-        matrices.append(matrix)
-    sweeps = count(burn_in, "burn_in"), count(kept, "kept", at_least=1)
-    return Fit(distribution, share, *matrices, *sweeps, rate)
+    return Fit(
+        distribution,
+        share,
+        _features(features, "features", mdp),
+        _features(policy_features, "policy_features", mdp),
+        count(burn_in, "burn_in"),
+        count(kept, "kept", at_least=1),
+        rate,
+    )
+
+
+def _features(values: ArrayLike | None, name: str, mdp: MDP) -> Matrix:
+    """Features of the choices; no column for a table."""
+    matrix = np.empty((mdp.choices, 0)) if values is None else float_array(values, name, ndim=2)
+    if len(matrix) != mdp.choices:
+        raise ValueError(f"{name} has {len(matrix)} rows; it must have one for each of {mdp.choices} choices")
+    return matrix
 
 
 def _of_choices(values: ArrayLike, name: str, mdp: MDP) -> Vector:
@@ -672,6 +685,5 @@ def _empty_record(mdp: MDP, iterations: int) -> tuple[Times, Record]:
 
 
 def _labelled(name: str, times: Times, record: Record) -> Trace:
-    by_choice = labelled("choice", ("log_policy", "critic", "advantages"), np.array(record[:3]))
-    by_time = {field: (("time",), array) for field, array in list(record._asdict().items())[3:]}
-    return Trace(name, times, by_choice | by_time)
+    values = {field: (("time", "choice")[: array.ndim], array) for field, array in record._asdict().items()}
+    return Trace(name, times, values)
