@@ -387,10 +387,13 @@ def grid_of_exact_critics() -> Iterator[Acting]:
 
 
 def grid_of_lengths() -> Iterator[Lengths]:
-    """From hundreds of iterations on, where the first policies no longer matter."""
-    lengths = tuple(int(length) for length in np.geomspace(300, 4000, 16))
-    for s in acting(1.0, 1, factor=1.0):
-        yield Lengths(s.mdp, 0.5, data=s.data, weight=1.0, lengths=lengths)
+    """Gaps so large that the first policies are soon forgotten: elsewhere it takes long until the rate is seen."""
+    lengths = tuple(int(length) for length in np.geomspace(100, 3000, 16))
+    arms = TabularMDP([[[1.0], [1.0], [1.0]]], [[1.0, 0.0, 0.0]], title="three arms")
+    laws = np.array([[[1, 0], [0, 1]], [[1, 0], [0, 1]]])
+    two = TabularMDP(laws, [[1.0, 0.0], [1.0, 0.0]], initial=[0, 1], title="two states")
+    for mdp in (arms, two):
+        yield Lengths(mdp, 0.5, data=uniform_policy(mdp) / mdp.states, weight=1.0, lengths=lengths)
 
 
 def any_critic() -> "SearchStrategy[Criticism]":
