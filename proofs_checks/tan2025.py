@@ -14,10 +14,11 @@ from typing import NamedTuple
 import numpy as np
 
 from rltheory.instances import diabolical_lock, random_episodes
-from rltheory.problems import FiniteHorizonMDP, TabularMDP
+from rltheory.problems import FiniteHorizonMDP, TabularMDP, offline_transitions
 from rltheory.simulation import stream
 from rltheory.theorems import tan2025 as paper
 from rltheory.theorems.tan2025 import Ascent, Frozen, Learning
+from rltheory.theorems.tan2025_hybrid import HybridLearning
 from rltheory.theory import Claim, Proof, claim
 from rltheory.trace import Trace
 
@@ -80,8 +81,8 @@ class Walk(NamedTuple):
 
 
 @cache
-def walk(s: Learning, learner: str) -> Walk:
-    """Run NORA or DOUHUA, episode by episode, from their definitions."""
+def walk(s: Learning, learner: str, bonus: float = 1.0) -> Walk:
+    """Run NORA or DOUHUA, episode by episode, from their definitions, with multiples of b; data come first, if any."""
     mdps = s.problem.stages
     matrices = [mdp.transition_matrix for mdp in mdps]
     laws = np.array([matrix if isinstance(matrix, np.ndarray) else matrix.toarray() for matrix in matrices])
@@ -93,6 +94,8 @@ def walk(s: Learning, learner: str) -> Walk:
     to_go = horizon - 1.0 - w.stages
     log = states * math.log(2) + math.log(choices * horizon * s.episodes / s.delta)
     moves, logits = np.zeros((horizon, choices, states)), np.zeros((horizon, choices))
+    if isinstance(s, HybridLearning):
+        moves += offline_transitions(s.problem, s.visits, rng).transitions
     rows, f, k, then = [], logits, 0, -np.ones((horizon, choices))
     for _ in range(s.episodes):
         n = moves.sum(axis=2)
@@ -104,7 +107,7 @@ def walk(s: Learning, learner: str) -> Walk:
             b = to_go * np.where(n > 0, np.minimum(1, np.sqrt(log / (2 * seen))), 1)
             f, ahead = np.zeros_like(r), np.zeros(states)
             for h in reversed(range(horizon)):
-                f[h] = np.minimum(horizon - h, r[h] + believed[h] @ ahead + b[h])
+                f[h] = np.minimum(horizon - h, r[h] + believed[h] @ ahead + bonus * b[h])
                 ahead = w.greatest(f[h]) if learner == "NORA" else w.sums(policy[h] * f[h])
             if learner == "NORA":
                 k, policy = 0, 1 / np.tile(sizes[owner], (horizon, 1))
@@ -335,13 +338,13 @@ def values_of(w, learner):
     return w.greatest(w.f) if learner == "NORA" else w.sums(w.policy * w.f)
 
 
-def steps_on_errors(proof, learner):
-    """What critics err: the last of these steps."""
+def laws_and_means(proof, learner, bonus=1.0):
+    """The steps that all proofs on critics have: the event that is likely, and what it means for values."""
 
     @proof.step("With probability 1 - delta every empirical law is within sqrt(2 L / n) of the true one in sums")
     def laws(s: Learning) -> Claim:
         """Weissman's inequality for each row and number of visits."""
-        w, (_, log) = walk(s, learner), sizes_of_bonuses(s)
+        w, (_, log) = walk(s, learner, bonus), sizes_of_bonuses(s)
         n, states = np.arange(1, s.episodes + 1), w.P.shape[2]
         tails = (2.0**states - 2) * np.exp(-n * (2 * log / n) / 2)
         return claim(w.r.size * tails.sum(), "<=", s.delta, "a union over rows and n <= T")
@@ -349,12 +352,19 @@ def steps_on_errors(proof, learner):
     @proof.step("|<p^ - p, V>| <= (max V - min V) |p^ - p|_1 / 2")
     def means(s: Learning) -> Claim:
         """Both laws sum to 1: a constant can be taken from V."""
-        w = walk(s, learner)
+        w = walk(s, learner, bonus)
         values = values_of(w, learner)[:, 1:]
         difference = np.where(w.then[:, :-1, :, None] > 0, w.believed[:, :-1] - w.P[:-1], 0)
         left = np.abs(np.einsum("thcs,ths->thc", difference, values))
         right = np.ptp(values, axis=2)[:, :, None] * np.abs(difference).sum(axis=3) / 2
         return claim(left, "<=", right, "Hoelder, after the middle of V is taken from it", rounding=ROUNDING)
+
+    return laws, means
+
+
+def steps_on_errors(proof, learner):
+    """What critics err: the last of these steps."""
+    laws, means = laws_and_means(proof, learner)
 
     @proof.step("Then 0 <= f - T f <= limit", uses=[laws, means])
     def errors(s: Learning) -> Claim:

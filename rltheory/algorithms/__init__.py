@@ -14,6 +14,13 @@ from rltheory.algorithms.average_reward.tsde import tsde
 from rltheory.algorithms.average_reward.ucrl import kl_ucrl, scal, ucrl2, ucrl2b
 from rltheory.algorithms.average_reward.walk import Walk
 from rltheory.algorithms.bandits import compare_policies, play_bandit, play_contextual_bandit, play_losses
+from rltheory.algorithms.discounted.hybrid_actor_critic import (
+    burn_in_sweeps,
+    hybrid_actor_critic,
+    hybrid_natural_gradient,
+    hybrid_policy_evaluation,
+    sampled_hybrid_actor_critic,
+)
 from rltheory.algorithms.discounted.mdpo import mdpo
 from rltheory.algorithms.discounted.policy_iteration import policy_iteration
 from rltheory.algorithms.discounted.policy_mirror_descent import (
@@ -76,6 +83,7 @@ __all__ = [
     "batched_magnetic_mirror_descent",
     "batched_nash_mirror_prox",
     "behaviour_cloning",
+    "burn_in_sweeps",
     "by_regressor",
     "cell_means",
     "cloning_bound",
@@ -93,6 +101,9 @@ __all__ = [
     "harpg",
     "hedge",
     "history_hedge",
+    "hybrid_actor_critic",
+    "hybrid_natural_gradient",
+    "hybrid_policy_evaluation",
     "inpo",
     "inpo_regression",
     "joint_loop",
@@ -136,6 +147,7 @@ __all__ = [
     "rewards_of_preferences",
     "sample_trajectories",
     "sampled_hedge",
+    "sampled_hybrid_actor_critic",
     "sampled_magnetic_mirror_descent",
     "sampled_nash_mirror_prox",
     "scal",

@@ -18,11 +18,14 @@ from rltheory.measures.mdps import (
     finite_horizon_suboptimality,
     kl_regularized_suboptimality,
     kl_regularized_value,
+    largest_occupancies,
+    partition_coefficients,
     performance_difference,
     performance_difference_reversed,
     plan_loss,
     pseudo_regret,
     suboptimality,
+    summed_coverage,
     trajectory_kl,
 )
 from rltheory.measures.planning import gorp_failure_probability
@@ -44,6 +47,8 @@ __all__ = [
     "kl_regularized_suboptimality",
     "kl_regularized_value",
     "l1",
+    "largest_occupancies",
+    "partition_coefficients",
     "performance_difference",
     "performance_difference_reversed",
     "plan_loss",
@@ -52,5 +57,6 @@ __all__ = [
     "sample_complexity",
     "span",
     "suboptimality",
+    "summed_coverage",
     "trajectory_kl",
 ]

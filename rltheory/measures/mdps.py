@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rltheory.arrays import Array, Vector, first_index, float_array, positive
+from rltheory.arrays import Array, Matrix, Vector, first_index, float_array, positive
 from rltheory.measures.divergences import kl_terms
 from rltheory.problems.finite_horizon import FiniteHorizonMDP
 from rltheory.problems.mdp import MDP
@@ -29,11 +29,14 @@ __all__ = [
     "finite_horizon_suboptimality",
     "kl_regularized_suboptimality",
     "kl_regularized_value",
+    "largest_occupancies",
+    "partition_coefficients",
     "performance_difference",
     "performance_difference_reversed",
     "plan_loss",
     "pseudo_regret",
     "suboptimality",
+    "summed_coverage",
     "trajectory_kl",
 ]
 
@@ -599,6 +602,94 @@ def chi_square_coverage(occupancy: ArrayLike, data: ArrayLike) -> float:
     ratios = _ratios(visited, covered)
     # Where nothing is visited, 0 times any ratio is 0.
     return float((visited * ratios).sum()) if np.isfinite(ratios).all() else np.inf
+
+
+def summed_coverage(occupancy: ArrayLike, data: ArrayLike) -> float:
+    r"""How well data cover an occupancy, choice by choice: :math:`\sum_c d(c) / \nu(c)` over choices that are made.
+
+    Parameters and errors are those of :func:`coverage`, which is the largest of the terms.
+
+    Examples
+    --------
+    >>> summed_coverage([0.5, 0.5, 0.0], [0.25, 0.75, 0.0]), summed_coverage([0.5, 0.5], [1.0, 0.0])
+    (2.6666666666666665, inf)
+    """
+    return float(_ratios(*_checked_pair(occupancy, data)).sum())
+
+
+def largest_occupancies(problem: FiniteHorizonMDP) -> Matrix:
+    r"""Largest probability :math:`\max_\pi d^\pi_h(c)` with which a policy makes choice c at stage h, shape (H, C).
+
+    Its :func:`coverage` by data is the concentrability of all policies.
+
+    Examples
+    --------
+    >>> from rltheory.instances import river_swim
+    >>> largest_occupancies(FiniteHorizonMDP.stationary(river_swim(3), 2))
+    array([[1. , 1. , 0. , 0. , 0. , 0. ],
+           [1. , 1. , 0.6, 0.6, 0. , 0. ]])
+    """
+    return np.array([_largest_means(problem, stage, np.eye(problem.choices)) for stage in range(problem.horizon)])
+
+
+def partition_coefficients(problem: FiniteHorizonMDP, data: ArrayLike, kept: ArrayLike) -> Vector:
+    r"""How well data cover part of a process, whatever the policy.
+
+    .. math:: c_h(X) = \max_\pi \sum_{c \in X_h} \frac{d^\pi_h(c)}{\nu_h(c)}.
+
+    Parameters
+    ----------
+    problem
+        The process, H stages, S states, C choices.
+    data : array_like, shape (H, C)
+        Probabilities :math:`\nu_h(c)` of the choices at each stage in the data. With numbers of records in their place
+        the coefficients are divided by how many there are.
+    kept : array_like of bool, shape (H, C)
+        The part X.
+
+    Returns
+    -------
+    array, shape (H,)
+        Coefficients, by backward induction; inf if data miss what a policy can do within the part.
+
+    Raises
+    ------
+    ValueError
+        If a shape differs or a probability is negative.
+
+    References
+    ----------
+    :cite:`tan2024`
+
+    Examples
+    --------
+    >>> from rltheory.instances import river_swim
+    >>> problem = FiniteHorizonMDP.stationary(river_swim(3), 2)
+    >>> data = [[0.5, 0.5, 0, 0, 0, 0], [0, 0.5, 0, 0.5, 0, 0]]
+    >>> partition_coefficients(problem, data, np.array(data) > 0)
+    array([2., 2.])
+    """
+    reachable, covered = _checked_pair(largest_occupancies(problem), data)
+    part = np.array(kept)
+    if part.dtype != bool or part.shape != covered.shape:
+        raise ValueError(
+            f"kept has shape {part.shape} and type {part.dtype}; it must be {covered.shape}, of bool: whether a choice "
+            "is in the part"
+        )
+    weights = np.divide(1.0, covered, out=np.zeros_like(covered), where=part & (covered > 0))
+    missed = (part & (covered == 0) & (reachable > 0)).any(axis=1)
+    found = [_largest_means(problem, stage, row[None])[0] for stage, row in enumerate(weights)]
+    return np.where(missed, np.inf, found)
+
+
+def _largest_means(problem: FiniteHorizonMDP, stage: int, weights: Matrix) -> Vector:
+    """Largest mean over policies of weights of the choice made at a stage, for each row of weights (K, C)."""
+    starts = problem.stages[0].first_choice[:-1]
+    values = np.maximum.reduceat(weights, starts, axis=1)
+    for mdp in reversed(problem.stages[:stage]):
+        values = np.maximum.reduceat((mdp.transition_matrix @ values.T).T, starts, axis=1)
+    means: Vector = values @ problem.initial
+    return means
 
 
 def _checked_pair(occupancy: ArrayLike, data: ArrayLike) -> tuple[Array, Array]:

@@ -55,6 +55,11 @@ from rltheory.problems.model_files import (
     read_prism,
     write_drn,
 )
+from rltheory.problems.offline import (
+    OfflineData,
+    offline_data,
+    offline_transitions,
+)
 from rltheory.problems.policies import (
     deterministic_policy,
     uniform_policy,
@@ -96,6 +101,7 @@ __all__ = [
     "LogisticBandit",
     "LogitMDP",
     "LossTable",
+    "OfflineData",
     "PreferenceGame",
     "RewardMixture",
     "SoftmaxPolicies",
@@ -105,6 +111,8 @@ __all__ = [
     "VectorRewardMDP",
     "deterministic_policy",
     "from_gymnasium",
+    "offline_data",
+    "offline_transitions",
     "read_bridge",
     "read_drn",
     "read_exploration_policy",

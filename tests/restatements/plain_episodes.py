@@ -119,8 +119,10 @@ def critic(problem, moves, episodes, bonus, delta, policy=None):
     return f
 
 
-def nora(problem, episodes, bonus, eta, delta, critics):
+def nora(problem, episodes, bonus, eta, delta, critics, offline=0):
+    """What was seen offline, counts (H, C, S), is seen already."""
     mdp, moves = problem.stages[0], Moves(problem, pooled=False)
+    moves.counts += offline
     while True:
         critics.append(f := critic(problem, moves, episodes, bonus, delta))
         then, k = moves.counts.sum(axis=2), 0
