@@ -46,6 +46,7 @@ from rltheory.algorithms.bandits.play import (
     Policy,
     compare_policies,
     play_bandit,
+    play_binary_histories,
     play_losses,
 )
 from rltheory.algorithms.bandits.randomized import (
@@ -82,6 +83,7 @@ __all__ = [
     "named_policy",
     "own_policy",
     "play_bandit",
+    "play_binary_histories",
     "play_losses",
     "policy_names",
     "thompson",
