@@ -72,7 +72,7 @@ def budget(times: Array) -> Array:
 
 def failures(s: StochasticBandit) -> Array:
     """Bounds on the probabilities that the bound of the best arm fails, summed over the rounds before each time."""
-    rounds = np.arange(s.bandit.arms, s.horizon)
+    rounds = np.arange(s.bandit.arms, s.horizon, dtype=np.float64)
     f = budget(rounds)
     chances = np.minimum(rounds, math.e * np.ceil(f * np.log(rounds))) * np.exp(-f)
     summed: Array = np.concatenate([np.zeros(s.bandit.arms + 1), np.minimum(chances, 1).cumsum()])[s.times]
