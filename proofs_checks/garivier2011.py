@@ -126,7 +126,7 @@ def conclusion(s) -> Claim:
             first, rate = f(t) / float(kl(x, s.best_mean)), float(kl(x, s.means[a]))
             least = min(least, first + math.exp(-first * rate) / (1 - math.exp(-rate)))
         totals.append(1 + failures + least)
-        bounds.append(paper.pulls_bound(s, s.means[a])[-1])
+        bounds.append(paper.pulls_bound(s, s.means[a], s.times)[-1])
     return claim(totals, "==", bounds, "add up")
 
 
@@ -134,5 +134,5 @@ def conclusion(s) -> Claim:
 def regret(s) -> Claim:
     """Gaps times pulls."""
     trace = paper.play_kl_ucb(s, stream(0, "times"))
-    total = sum((s.best_mean - s.means[a]) * paper.pulls_bound(s, s.means[a]) for a in worse(s)[0])
+    total = sum((s.best_mean - s.means[a]) * paper.pulls_bound(s, s.means[a], s.times) for a in worse(s)[0])
     return claim(total, "==", paper.REGRET_OF_KL_UCB.bound(s, trace), "the regret is the sum of gaps times pulls")

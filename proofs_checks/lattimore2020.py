@@ -119,7 +119,7 @@ def level_conclusion(s) -> Claim:
     """Pulls are u, or t of them with probability t delta + delta."""
     t = s.times
     totals = [u + t * (t * s.delta + s.delta) for u in enough(s)]
-    bounds = [paper.levelled_pulls(s, gap) for gap in s.positive_gaps.tolist()]
+    bounds = [paper.levelled_pulls(s, gap, s.times) for gap in s.positive_gaps.tolist()]
     return claim(totals, "<=", bounds, "u is rounded up by less than 1")
 
 

@@ -126,7 +126,7 @@ class HiddenArm:
     @property
     def highest(self) -> Array:
         """Largest sum of the two regrets at each recorded time."""
-        highest: Array = 3 * self.gap * self.times
+        highest: Array = 3 * self.gap * self.times.astype(np.float64)
         return highest
 
     @property
@@ -257,7 +257,8 @@ def told_by_pulls(s: TwoBandits, trace: Trace) -> Array:
         np.clip((trace[name][:, :, None] * pulls).sum(axis=1) / rounds, 0.0, 1.0)
         for name in ("weights", "other_weights")
     ]
-    told: Array = bernoulli_kl(*shares).max(axis=1)
+    # Pulls that are the same in all histories tell nothing; rounding would have it otherwise.
+    told: Array = np.where(np.ptp(pulls, axis=1) > 0, bernoulli_kl(*shares), 0.0).max(axis=1)
     return told
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rltheory.algorithms.bandits import kl_ucb
-from rltheory.arrays import Array
+from rltheory.arrays import Array, Times
 from rltheory.theorems.stochastic_bandit import (
     AVERAGED,
     BOUNDED,
@@ -70,32 +70,32 @@ def budget(times: Array) -> Array:
     return spent
 
 
-def failures(s: StochasticBandit) -> Array:
+def failures(s: StochasticBandit, times: Times) -> Array:
     """Bounds on the probabilities that the bound of the best arm fails, summed over the rounds before each time."""
-    rounds = np.arange(s.bandit.arms, s.horizon, dtype=np.float64)
+    rounds = np.arange(s.bandit.arms, times[-1], dtype=np.float64)
     f = budget(rounds)
     chances = np.minimum(rounds, math.e * np.ceil(f * np.log(rounds))) * np.exp(-f)
-    summed: Array = np.concatenate([np.zeros(s.bandit.arms + 1), np.minimum(chances, 1).cumsum()])[s.times]
+    summed: Array = np.concatenate([np.zeros(s.bandit.arms + 1), np.minimum(chances, 1).cumsum()])[times]
     return summed
 
 
-def pulls_bound(s: StochasticBandit, mean: float) -> Array:
-    """Bound on the pulls of an arm by its mean, which is below the best, at each recorded time."""
+def pulls_bound(s: StochasticBandit, mean: float, times: Times) -> Array:
+    """Bound on the pulls of an arm by its mean, which is below the best, at each time."""
     between = (mean + (s.best_mean - mean) * SHARES)[:, None]
-    f = budget(np.maximum(s.times, 1))
+    f = budget(np.maximum(times, 1).astype(np.float64))
     to_best, to_own = bernoulli_kl(between, s.best_mean), bernoulli_kl(between, mean)
     certain = f / to_best
     bounds = certain + np.exp(-certain * to_own) / -np.expm1(-to_own)
-    total: Array = 1 + failures(s) + bounds.min(axis=0)
+    total: Array = 1 + failures(s, times) + bounds.min(axis=0)
     return total
 
 
 def regret_bound(s: StochasticBandit, trace: Trace) -> Array:
     """Sum of gaps times bounds on pulls."""
-    total = np.zeros(s.times.size)
+    total = np.zeros(trace.times.size)
     for mean in s.means:
         if mean < s.best_mean:
-            total += (s.best_mean - mean) * pulls_bound(s, mean)
+            total += (s.best_mean - mean) * pulls_bound(s, mean, trace.times)
     return total
 
 
@@ -123,7 +123,7 @@ PULLS_OF_KL_UCB = Theorem(
     hypotheses=BOUNDED | WORSE | INSIDE,
     run=play_kl_ucb,
     measured=mean_pulls,
-    bound=lambda s, trace: pulls_bound(s, s.means[-1]),
+    bound=lambda s, trace: pulls_bound(s, s.means[-1], trace.times),
     trivial=lambda s: float(s.horizon),
     settings=grid,
     strategy=any_inside,

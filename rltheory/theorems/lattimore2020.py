@@ -6,12 +6,13 @@ Rewards are 1-subgaussian about the means of their arms; Gaussian arms of standa
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rltheory.algorithms.bandits import asymptotic_ucb, explore_then_commit, play_binary_histories, ucb
-from rltheory.arrays import Array, count
+from rltheory.arrays import Array, Times, count
 from rltheory.theorems.stochastic_bandit import (
     AVERAGED,
     PULLS,
@@ -86,7 +87,7 @@ class TwoCoins:
     pulls
         m >= 1.
     rounds
-        Number of rounds.
+        Number of rounds, from 2 to 20.
     """
 
     first: float
@@ -96,7 +97,7 @@ class TwoCoins:
 
     def __post_init__(self) -> None:
         count(self.pulls, "pulls", at_least=1)
-        count(self.rounds, "rounds", at_least=1)
+        count(self.rounds, "rounds", at_least=2)
         for name in ("first", "second"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie in [0, 1]")
@@ -204,7 +205,7 @@ def any_coins() -> "SearchStrategy[TwoCoins]":
     from hypothesis import strategies as st
 
     mean = st.floats(0.0, 1.0)
-    return st.builds(TwoCoins, mean, mean, pulls=st.integers(1, 4), rounds=st.integers(1, 8))
+    return st.builds(TwoCoins, mean, mean, pulls=st.integers(1, 4), rounds=st.integers(2, 8))
 
 
 def any_levelled() -> "SearchStrategy[Levelled]":
@@ -246,17 +247,17 @@ def coins_bound(s: TwoCoins, trace: Trace) -> Array:
     return total
 
 
-def levelled_pulls(s: Levelled, gap: float) -> Array:
-    """Bound on the pulls of an arm by its gap > 0, at each recorded time."""
-    t = s.times
+def levelled_pulls(s: Levelled, gap: float, times: Times) -> Array:
+    """Bound on the pulls of an arm by its gap > 0, at each time."""
+    t = times.astype(np.float64)
     bound: Array = 1 + 8 * math.log(1 / s.delta) / gap**2 + s.delta * t * (t + 1)
     return bound
 
 
-def asymptotic_pulls(s: StochasticBandit, gap: float) -> Array:
-    """Bound on the pulls of an arm by its gap > 0, at each recorded time, with the best of some free numbers."""
+def asymptotic_pulls(gap: float, times: Times) -> Array:
+    """Bound on the pulls of an arm by its gap > 0, at each time, with the best of some free numbers."""
     free = gap * SHARES[:, None]
-    log_f = np.log1p(s.times * np.log(np.maximum(s.times, 1)) ** 2)
+    log_f = np.log1p(times * np.log(np.maximum(times, 1)) ** 2)
     bounds = 2 + 5 / free**2 + 2 * (log_f + np.sqrt(math.pi * log_f) + 1) / (gap - free) ** 2
     best: Array = bounds.min(axis=0)
     return best
@@ -315,7 +316,7 @@ FIXED_LEVEL = Theorem(
     hypotheses=SUBGAUSSIAN | WORSE,
     run=play_ucb,
     measured=mean_pulls,
-    bound=lambda s, trace: levelled_pulls(s, s.watched_gap),
+    bound=lambda s, trace: levelled_pulls(s, s.watched_gap, trace.times),
     trivial=lambda s: float(s.horizon),
     settings=levelled_grid,
     strategy=any_levelled,
@@ -336,7 +337,7 @@ FIXED_LEVEL_REGRET = Theorem(
     hypotheses=SUBGAUSSIAN,
     run=play_ucb,
     measured=mean_regret,
-    bound=lambda s, trace: regret_of_pulls(s, lambda gap: levelled_pulls(s, gap)),
+    bound=lambda s, trace: regret_of_pulls(s, partial(levelled_pulls, s), trace.times),
     trivial=lambda s: s.horizon * float(s.bandit.gaps.max()),
     settings=levelled_grid,
     strategy=any_levelled,
@@ -357,7 +358,7 @@ ASYMPTOTIC = Theorem(
     hypotheses=SUBGAUSSIAN,
     run=play_asymptotic_ucb,
     measured=mean_regret,
-    bound=lambda s, trace: regret_of_pulls(s, lambda gap: asymptotic_pulls(s, gap)),
+    bound=lambda s, trace: regret_of_pulls(s, asymptotic_pulls, trace.times),
     trivial=lambda s: s.horizon * float(s.bandit.gaps.max()),
     settings=gaussian_grid,
     strategy=any_gaussian,

@@ -132,11 +132,11 @@ def bernoulli_kl(p: ArrayLike, q: ArrayLike) -> Array:
     return divergence
 
 
-def regret_of_pulls(s: StochasticBandit, pulls: Callable[[float], Array]) -> Array:
-    """Sum over the arms that are not best of the gap times a bound on the pulls by gap."""
-    total = np.zeros(s.times.size)
+def regret_of_pulls(s: StochasticBandit, pulls: Callable[[float, Times], Array], times: Times) -> Array:
+    """Sum over the arms that are not best of the gap times a bound on the pulls by gap and times."""
+    total = np.zeros(times.size)
     for gap in s.positive_gaps:
-        total += gap * pulls(float(gap))
+        total += gap * pulls(float(gap), times)
     return total
 
 
@@ -146,7 +146,9 @@ def drawn_bandits(
     """Settings of a class: two to four arms with means in a range, and strategies of what else the class takes."""
     from hypothesis import strategies as st
 
-    means = st.lists(st.floats(low, high), min_size=2, max_size=4).map(tuple)
+    # In thousandths, as the square of a gap must not underflow.
+    thousandths = st.integers(round(1000 * low), round(1000 * high)).map(lambda k: k / 1000)
+    means = st.lists(thousandths, min_size=2, max_size=4).map(tuple)
     return st.builds(setting, means=means, horizon=st.integers(*horizons), **others)
 
 

@@ -7,6 +7,7 @@ from rltheory.algorithms.bandits.adversarial import (
     tsallis_inf,
 )
 from rltheory.algorithms.bandits.divergence import (
+    dmed,
     imed,
     kl_ucb,
     kl_ucb_plus_plus,
@@ -49,6 +50,9 @@ from rltheory.algorithms.bandits.play import (
     play_binary_histories,
     play_losses,
 )
+from rltheory.algorithms.bandits.posterior import (
+    bayes_ucb_beta,
+)
 from rltheory.algorithms.bandits.randomized import (
     decaying_epsilon_greedy,
     epsilon_greedy,
@@ -65,8 +69,10 @@ __all__ = [
     "anytime_moss",
     "asymptotic_ucb",
     "bayes_ucb",
+    "bayes_ucb_beta",
     "compare_policies",
     "decaying_epsilon_greedy",
+    "dmed",
     "epsilon_greedy",
     "exp3",
     "exp3_ix",
