@@ -22,7 +22,7 @@ SAME = 1e-9  # logarithms of tails that differ by less are equal: then the first
 
 @kernel
 def _fraction(a: float, b: float, x: float) -> float:
-    """Continued fraction of the incomplete beta function, by the method of Lentz; quick for x < (a + 1) / (a + b + 2)."""
+    """Continued fraction of the incomplete beta function, by Lentz's method; quick for x < (a + 1) / (a + b + 2)."""
     c, d = 1.0, 1.0 - (a + b) * x / (a + 1.0)
     d = 1.0 / (d if abs(d) > TINY else TINY)
     value = d
@@ -120,8 +120,8 @@ def _memory(arms: int, lanes: int) -> tuple[int, int, int]:
 def bayes_ucb_beta(c: float = 0.0, horizon: int | None = None) -> Policy:
     r"""Bayes-UCB of Bernoulli arms with a uniform prior :cite:`kaufmann2012`, for rewards in [0, 1].
 
-    The index is the quantile of order :math:`1 - 1 / (t \log^c n)` of the law Beta(1 + S, 1 + N - S), where S is the sum
-    of the rewards.
+    The index is the quantile of order :math:`1 - 1 / (t \log^c n)` of the law Beta(1 + S, 1 + N - S), where S is the
+    sum of the rewards.
 
     Parameters
     ----------
