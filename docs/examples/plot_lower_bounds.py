@@ -2,9 +2,9 @@ r"""
 Where does the limit begin?
 ===========================
 
-No policy that is good on all bandits can lose less than :math:`c \log n` in the limit of many rounds, and theorems state
-that some policies lose no more than a certain multiple of it. Between what must be lost and what may be lost at most
-there is room. Where in it do the curves lie, and from when on?
+No policy that is good on all bandits can lose less than :math:`c \log n` in the limit of many rounds, and theorems
+state that some policies lose no more than a certain multiple of it. Between what must be lost and what may be lost at
+most there is room. Where in it do the curves lie, and from when on?
 """
 
 # %%
@@ -33,9 +33,9 @@ ax = rl.plots.regret(
 )
 
 # %%
-# Explore-then-commit falls below the line of the limit, once its exploration is paid, and stays there as long as one can
-# see. It is not good on all bandits: with 30 pulls of each arm it can't tell small gaps, and there it loses a constant
-# share of every round.
+# Explore-then-commit falls below the line of the limit some time after its exploration is paid, and stays there as long
+# as one can see. It is not good on all bandits: with 30 pulls of each arm it can't tell small gaps, and there it loses a
+# constant share of every round.
 #
 # What the information says
 # -------------------------
@@ -61,9 +61,9 @@ tidy(ax)
 #
 # The worst case
 # --------------
-# For a given number of rounds n there is a bandit on which the loss is :math:`\sqrt{(K - 1) n} / 13.2` at least. It hides
-# a better arm, or does not, with a gap that n rounds can hardly tell. The points are sums of both regrets for the gap that
-# is worst for n, and the line is what no policy goes below.
+# For a given number of rounds n there is a bandit on which the loss is :math:`\sqrt{(K - 1) n} / 13.2` at least. It
+# hides a better arm, or does not, with a gap that n rounds can hardly tell. The points are sums of both regrets for the
+# gap for which the bound is largest, and the line is what no policy goes below.
 
 ax = new_axes(height=3.8)
 rounds = np.array([50, 100, 200, 400, 800, 1600])
