@@ -33,7 +33,7 @@ ax = rl.plots.regret(
 )
 
 # %%
-# UCB1 and KL-UCB cross the line of the lower bound early, and lie some four and two times below their own bounds.
+# UCB1 and KL-UCB cross the line of the lower bound early, and lie some five times and twice below their own bounds.
 # Explore-then-commit seems to pay nothing after 60 rounds. But with 30 pulls of each arm it takes the wrong one with a
 # probability near 1e-4, which costs a constant share of every round: in the limit it is the worst of the three.
 #
