@@ -283,6 +283,9 @@ def race(game: str, beta: float, reference: str | None, queries: int, output: Pa
 @click.option("--workers", type=click.IntRange(min=1), help="Threads; all cores by default.")
 @click.option("--linear", is_flag=True, help="Linear time; it is logarithmic by default.")
 @click.option(
+    "--bounds", is_flag=True, help="Draw the upper bounds that theorems state for the policies, if there are any."
+)
+@click.option(
     "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File for a figure: .svg, .pdf or .png."
 )
 def regret(
@@ -293,6 +296,7 @@ def regret(
     seed: int,
     workers: int | None,
     linear: bool,
+    bounds: bool,
     output: Path | None,
 ) -> None:
     """Play policies on a bandit many times; print their final pseudo-regret, and draw it over time.
@@ -313,6 +317,7 @@ def regret(
     from rltheory.algorithms.bandits import named_policy
     from rltheory.plots import regret as draw
     from rltheory.problems import Bandit
+    from rltheory.theorems.stated_regret import stated_regret
 
     with _input():
         _check_figure(output)
@@ -337,7 +342,9 @@ def regret(
     click.echo(f"Bound of Lai and Robbins: {constant:.5g} log n = {constant * math.log(horizon):.5g}")
     if output is not None:
         with _input():
-            axes = draw(runs, lower_bound=constant, log_time=not linear)
+            times = runs["time"].to_numpy()
+            stated = stated_regret(problem, runs["policy"].to_numpy().tolist(), times) if bounds else {}
+            axes = draw(runs, lower_bound=constant, upper_bounds=stated, log_time=not linear)
             axes.set_title(problem.title)
             _save(axes, output)
 

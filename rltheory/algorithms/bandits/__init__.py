@@ -14,6 +14,7 @@ from rltheory.algorithms.bandits.contextual import (
     play_contextual_bandit,
 )
 from rltheory.algorithms.bandits.divergence import (
+    dmed,
     imed,
     kl_ucb,
     kl_ucb_plus_plus,
@@ -68,7 +69,11 @@ from rltheory.algorithms.bandits.own import (
 from rltheory.algorithms.bandits.play import (
     Policy,
     play_bandit,
+    play_binary_histories,
     play_losses,
+)
+from rltheory.algorithms.bandits.posterior import (
+    bayes_ucb_beta,
 )
 from rltheory.algorithms.bandits.randomized import (
     decaying_epsilon_greedy,
@@ -91,8 +96,10 @@ __all__ = [
     "anytime_moss",
     "asymptotic_ucb",
     "bayes_ucb",
+    "bayes_ucb_beta",
     "compare_policies",
     "decaying_epsilon_greedy",
+    "dmed",
     "epsilon_greedy",
     "exp3",
     "exp3_ix",
@@ -117,6 +124,7 @@ __all__ = [
     "oracle_epsilon_greedy",
     "own_policy",
     "play_bandit",
+    "play_binary_histories",
     "play_contextual_bandit",
     "play_losses",
     "policy_names",

@@ -24,10 +24,19 @@ from rltheory.simulation import Workers
 from rltheory.trace import Trace, record_times
 from rltheory.variates import Generators, generators, uniforms
 
-__all__ = ["Columns", "Policy", "in_blocks", "keep_larger", "play_bandit", "play_losses"]
+__all__ = [
+    "Columns",
+    "Policy",
+    "in_blocks",
+    "keep_larger",
+    "play_bandit",
+    "play_binary_histories",
+    "play_losses",
+]
 
 LANES = 64
 WORK_ROWS = 6
+MOST_BINARY_ROUNDS = 20
 
 Kernel = Callable[..., Any]
 
@@ -185,6 +194,22 @@ def _record_losses(problem: LossArrays, columns: Columns, suffered: Matrix) -> N
         suffered[lane, 1] = expected[lane]
 
 
+@kernel
+def _take_binary_digits(t: int, numbers: NDArray[np.int64], columns: Columns) -> None:
+    rewards = columns.rewards
+    for lane in range(rewards.size):
+        rewards[lane] = (numbers[lane] >> t) & 1
+
+
+@kernel
+def _record_pulls_and_successes(numbers: NDArray[np.int64], columns: Columns, records: Array) -> None:
+    counts, sums = columns.counts, columns.sums
+    for a in range(counts.shape[0]):
+        for lane in range(counts.shape[1]):
+            records[lane, 0, a] = counts[a, lane]
+            records[lane, 1, a] = sums[a, lane]
+
+
 def in_blocks(play: Callable[[int], None], replicates: int, name: str, workers: Workers | None) -> None:
     """Play every block of replicates, given its first one, here or by workers."""
     blocks = range(0, replicates, LANES)
@@ -197,7 +222,7 @@ def in_blocks(play: Callable[[int], None], replicates: int, name: str, workers: 
 
 def _play(
     policy: Policy,
-    problem: Callable[[int], Any],
+    problem: Callable[[int, int], Any],
     draw: Kernel,
     record: Kernel,
     arms: int,
@@ -205,8 +230,14 @@ def _play(
     records: NDArray[Any],
     rng: np.random.Generator,
     workers: Workers | None,
+    *,
+    alike: bool = False,
 ) -> None:
-    """Play all replicates, each a column of the records, in blocks; `problem` is that of a number of lanes."""
+    """Play all replicates, each a column of the records, in blocks.
+
+    `problem` is that of replicates from a first one to before a last one; if they are `alike`, policies draw the same
+    numbers in all of them.
+    """
     horizon, replicates = int(times[-1]), records.shape[1]
     key = rng.integers(2**64, size=4, dtype=np.uint64)
     parameters = np.array([horizon if p is None else p for p in policy.parameters], dtype=np.float64)
@@ -214,21 +245,29 @@ def _play(
 
     def play(first: int) -> None:
         lanes = min(LANES, replicates - first)
+        drawn = generators(key, 0, 1) if alike else generators(key, first, first + lanes)
         shape = (arms, lanes)
         columns = Columns(
             counts=np.zeros(shape),
             sums=np.zeros(shape),
             memory=np.zeros(policy.memory(*shape)),
-            generators=generators(key, first, first + lanes),
+            generators=np.broadcast_to(drawn, (len(drawn), lanes)).copy(),
             arms=np.zeros(lanes, np.int64),
             rewards=np.empty(lanes),
             pulled=np.empty(lanes),
             earned=np.empty(lanes),
             work=np.empty((WORK_ROWS, lanes)),
         )
-        loop(problem(lanes), parameters, columns, times, first, records)
+        loop(problem(first, first + lanes), parameters, columns, times, first, records)
 
     in_blocks(play, replicates, policy.name, workers)
+
+
+def _check_rewards(policy: Policy, low: float, high: float, source: str) -> None:
+    if not policy.rewards[0] <= low <= high <= policy.rewards[1]:
+        raise ValueError(
+            f"{policy.name} takes rewards in {list(policy.rewards)}; those of {source} lie in {[low, high]}"
+        )
 
 
 def play_bandit(
@@ -282,15 +321,11 @@ def play_bandit(
     horizon, replicates = count(horizon, "horizon"), count(replicates, "replicates", at_least=1)
     if horizon < bandit.arms:
         raise ValueError(f"horizon is {horizon}; it must be at least the number of arms, {bandit.arms}")
-    if not policy.rewards[0] <= bandit.support[0] <= bandit.support[1] <= policy.rewards[1]:
-        raise ValueError(
-            f"{policy.name} takes rewards in {list(policy.rewards)}; those of the {bandit.title} lie in "
-            f"{list(bandit.support)}"
-        )
+    _check_rewards(policy, *bandit.support, f"the {bandit.title}")
     times = record_times(horizon, points=points)
     pulls = np.empty((times.size, replicates, bandit.arms), np.int32 if horizon < 2**31 else np.int64)
     reward = _draw_by_law if bandit.quantile is None else _draw_by_quantiles(bandit.quantile)
-    _play(policy, lambda lanes: bandit.arrays, reward, _record_pulls, bandit.arms, times, pulls, rng, workers)
+    _play(policy, lambda first, last: bandit.arrays, reward, _record_pulls, bandit.arms, times, pulls, rng, workers)
     values = {"regret": (("time", "replicate"), pulls @ bandit.gaps), "pulls": (("time", "replicate", "arm"), pulls)}
     return Trace(policy.name, times, values, "round")
 
@@ -349,14 +384,13 @@ def play_losses(
     horizon = table.rounds if horizon is None else count(horizon, "horizon", at_least=1)
     if horizon > table.rounds:
         raise ValueError(f"horizon is {horizon}; the table has {table.rounds} rounds")
-    if not policy.rewards[0] <= 0 <= 1 <= policy.rewards[1]:
-        raise ValueError(f"{policy.name} takes rewards in {list(policy.rewards)}; those of losses lie in [0, 1]")
+    _check_rewards(policy, 0.0, 1.0, "losses")
     times = record_times(horizon, points=points)
     suffered = np.empty((times.size, replicates, 2))
     take = _take_losses_by_weight if policy.weighs else _take_losses
     _play(
         policy,
-        lambda lanes: LossArrays(table.losses, np.zeros(lanes)),
+        lambda first, last: LossArrays(table.losses, np.zeros(last - first)),
         take,
         _record_losses,
         table.arms,
@@ -370,4 +404,65 @@ def play_losses(
     values = {"regret": (dims, regrets[..., 0])} | (
         {"expected_regret": (dims, regrets[..., 1])} if policy.weighs else {}
     )
+    return Trace(policy.name, times, values, "round")
+
+
+def play_binary_histories(policy: Policy, *, arms: int, rounds: int, rng: np.random.Generator) -> Trace:
+    r"""Play a policy against all sequences of rewards 0 and 1, so that expectations are sums.
+
+    With Bernoulli arms of means :math:`\mu_a` the sequence h has after t rounds the probability
+    :math:`\prod_a \mu_a^{S_a} (1 - \mu_a)^{N_a - S_a}`, where :math:`S_a` counts the successes; it is the same for all
+    :math:`2^{n - t}` sequences that begin so. A policy that draws numbers draws the same ones in all histories: what it
+    does is then a function of the rewards.
+
+    Parameters
+    ----------
+    policy
+        The policy.
+    arms
+        Number K >= 2 of arms.
+    rounds
+        Rounds n, from K to 20.
+    rng
+        Source of the numbers that the policy draws.
+
+    Returns
+    -------
+    Trace
+        ``pulls``, :math:`N_a(t)`, and ``successes``, dimensions time, history and arm, for every t from 0 to n.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a number is out of range, or the policy does not take rewards in [0, 1].
+
+    Examples
+    --------
+    >>> from rltheory.algorithms.bandits import follow_the_leader
+    >>> trace = play_binary_histories(follow_the_leader(), arms=2, rounds=3, rng=np.random.default_rng(0))
+    >>> trace["pulls"][-1, :, 0]  # after failures of both arms, after a success of the first only, and so on
+    array([2, 2, 1, 2, 2, 2, 1, 2], dtype=int32)
+    """
+    arms, rounds = count(arms, "arms", at_least=2), count(rounds, "rounds", at_least=1)
+    if not arms <= rounds <= MOST_BINARY_ROUNDS:
+        raise ValueError(
+            f"rounds is {rounds}; it must lie between the number of arms, {arms}, and {MOST_BINARY_ROUNDS}"
+        )
+    _check_rewards(policy, 0.0, 1.0, "coins")
+    times, numbers = np.arange(rounds + 1), np.arange(2**rounds)
+    records = np.empty((times.size, numbers.size, 2, arms), np.int32)
+    _play(
+        policy,
+        lambda first, last: numbers[first:last],
+        _take_binary_digits,
+        _record_pulls_and_successes,
+        arms,
+        times,
+        records,
+        rng,
+        None,
+        alike=True,
+    )
+    dims = ("time", "history", "arm")
+    values = {"pulls": (dims, records[:, :, 0]), "successes": (dims, records[:, :, 1])}
     return Trace(policy.name, times, values, "round")
