@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,18 @@ from rltheory.variates import Generators, generators, uniforms
 if TYPE_CHECKING:
     from xarray import Dataset
 
-__all__ = ["Columns", "Policy", "compare_policies", "in_blocks", "keep_larger", "play_bandit", "play_losses"]
+__all__ = [
+    "Columns",
+    "Policy",
+    "check_rewards",
+    "compare_policies",
+    "distinct_names",
+    "in_blocks",
+    "keep_larger",
+    "play_bandit",
+    "play_losses",
+    "reward_kernel",
+]
 
 LANES = 64
 WORK_ROWS = 6
@@ -138,6 +149,38 @@ def _draw_by_quantiles(quantile: Kernel) -> Kernel:
             rewards[lane] = quantile(arms[lane], rewards[lane])
 
     return draw_own
+
+
+def reward_kernel(bandit: Bandit) -> Kernel:
+    """Kernel that draws the rewards of a bandit, ``draw(t, bandit.arrays, columns)``."""
+    return _draw_by_law if bandit.quantile is None else _draw_by_quantiles(bandit.quantile)
+
+
+def check_rewards(bandit: Bandit, name: str, rewards: tuple[float, float]) -> None:
+    """Raise if a policy called `name` does not take all rewards of a bandit."""
+    if not rewards[0] <= bandit.support[0] <= bandit.support[1] <= rewards[1]:
+        raise ValueError(
+            f"{name} takes rewards in {list(rewards)}; those of the {bandit.title} lie in {list(bandit.support)}"
+        )
+
+
+class Named(Protocol):
+    """Anything that has a name."""
+
+    @property
+    def name(self) -> str:
+        """The name."""
+
+
+def distinct_names(policies: Sequence[Named]) -> list[str]:
+    """Names of policies; raise if there are none, or two of one name."""
+    names = [policy.name for policy in policies]
+    if not names:
+        raise ValueError("there is nothing to play; give one policy at least")
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"two policies are called {name!r}; give them distinct names")
+    return names
 
 
 @kernel
@@ -285,15 +328,11 @@ def play_bandit(
     horizon, replicates = count(horizon, "horizon"), count(replicates, "replicates", at_least=1)
     if horizon < bandit.arms:
         raise ValueError(f"horizon is {horizon}; it must be at least the number of arms, {bandit.arms}")
-    if not policy.rewards[0] <= bandit.support[0] <= bandit.support[1] <= policy.rewards[1]:
-        raise ValueError(
-            f"{policy.name} takes rewards in {list(policy.rewards)}; those of the {bandit.title} lie in "
-            f"{list(bandit.support)}"
-        )
+    check_rewards(bandit, policy.name, policy.rewards)
     times = record_times(horizon, points=points)
     pulls = np.empty((times.size, replicates, bandit.arms), np.int32 if horizon < 2**31 else np.int64)
-    reward = _draw_by_law if bandit.quantile is None else _draw_by_quantiles(bandit.quantile)
-    _play(policy, lambda lanes: bandit.arrays, reward, _record_pulls, bandit.arms, times, pulls, rng, workers)
+    draw = reward_kernel(bandit)
+    _play(policy, lambda lanes: bandit.arrays, draw, _record_pulls, bandit.arms, times, pulls, rng, workers)
     values = {"regret": (("time", "replicate"), pulls @ bandit.gaps), "pulls": (("time", "replicate", "arm"), pulls)}
     return Trace(policy.name, times, values, "round")
 
@@ -425,12 +464,7 @@ def compare_policies(
     """
     from xarray import Dataset
 
-    names = [policy.name for policy in policies]
-    if not names:
-        raise ValueError("there is nothing to play; give one policy at least")
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"two policies are called {name!r}; give them distinct names")
+    names = distinct_names(policies)
     play: Callable[..., Trace] = play_bandit if isinstance(problem, Bandit) else play_losses
     with Workers(workers, progress=progress) as pool:
         traces = [
