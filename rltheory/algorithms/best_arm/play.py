@@ -1,6 +1,6 @@
 """Find the best arm of a bandit: policies that stop by themselves, each with a compiled loop of its own.
 
-Replicates stop at times of their own, so they are played one after the other; blocks of them run on all cores. What a
+Replicates stop at times of their own, so they are played one after the other, and blocks of them on all cores. What a
 replicate draws depends on its number only.
 """
 
@@ -26,7 +26,7 @@ from rltheory.arrays import Matrix, Vector, count, frozen
 from rltheory.jit import kernel
 from rltheory.problems import Bandit
 from rltheory.simulation import Workers, stream
-from rltheory.variates import generators
+from rltheory.variates import Generators, generators
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -104,21 +104,35 @@ class Identification:
 @cache
 def _loop(choose: Kernel, draw: Kernel) -> Kernel:
     @kernel
-    def loop(problem: Any, parameters: Vector, samples: Samples, lane: Columns, horizon: int) -> int:
-        counts, sums, _ = samples
-        arms, rewards = lane.arms, lane.rewards
-        t = 0
-        arm, stops = choose(t, parameters, samples)
-        while not stops:
-            if t == horizon:
-                return NO_ARM
-            arms[0] = arm
-            draw(t, problem, lane)
-            counts[arm] += 1.0
-            sums[arm] += rewards[0]
-            t += 1
+    def loop(
+        problem: Any,
+        parameters: Vector,
+        samples: Samples,
+        lane: Columns,
+        states: Generators,
+        horizon: int,
+        pulls: NDArray[np.int64],
+        recommended: NDArray[np.int64],
+    ) -> None:
+        counts, sums, memory = samples
+        generator, arms, rewards = lane.generators, lane.arms, lane.rewards
+        for i in range(recommended.size):
+            counts[:] = 0.0
+            sums[:] = 0.0
+            memory[:] = 0.0
+            generator[:, 0] = states[:, i]
+            t = 0
             arm, stops = choose(t, parameters, samples)
-        return int(arm)
+            while not stops and t < horizon:
+                arms[0] = arm
+                draw(t, problem, lane)
+                counts[arm] += 1.0
+                sums[arm] += rewards[0]
+                t += 1
+                arm, stops = choose(t, parameters, samples)
+            recommended[i] = arm if stops else NO_ARM
+            for a in range(counts.size):
+                pulls[i, a] = counts[a]
 
     return loop
 
@@ -177,22 +191,21 @@ def find_best_arm(
     pulls, arms = np.empty((replicates, bandit.arms), np.int64), np.empty(replicates, np.int64)
 
     def play(first: int) -> None:
-        for i in range(first, min(first + LANES, replicates)):
-            counts, sums = np.zeros((2, bandit.arms))
-            samples = Samples(counts, sums, np.zeros((policy.rows, bandit.arms)))
-            lane = Columns(
-                counts=counts[:, None],
-                sums=sums[:, None],
-                memory=samples.memory[:, :, None],
-                generators=generators(key, i, i + 1),
-                arms=np.zeros(1, np.int64),
-                rewards=np.empty(1),
-                pulled=np.empty(1),
-                earned=np.empty(1),
-                work=np.empty((WORK_ROWS, 1)),
-            )
-            arms[i] = loop(bandit.arrays, parameters, samples, lane, horizon)
-            pulls[i] = counts
+        block = slice(first, min(first + LANES, replicates))
+        samples = Samples(*np.empty((2, bandit.arms)), np.empty((policy.rows, bandit.arms)))
+        lane = Columns(
+            counts=samples.counts[:, None],
+            sums=samples.sums[:, None],
+            memory=samples.memory[:, :, None],
+            generators=np.empty((4, 1), np.uint64),
+            arms=np.zeros(1, np.int64),
+            rewards=np.empty(1),
+            pulled=np.empty(1),
+            earned=np.empty(1),
+            work=np.empty((WORK_ROWS, 1)),
+        )
+        states = generators(key, block.start, block.stop)
+        loop(bandit.arrays, parameters, samples, lane, states, horizon, pulls[block], arms[block])
 
     in_blocks(play, replicates, policy.name, workers)
     return Identification(frozen(pulls), frozen(arms))
