@@ -29,31 +29,24 @@ NEAR = 0.3  # up to here the series of 12 terms is exact to 2e-16
 
 
 @kernel
-def _excess(x: float) -> float:
-    """Compute x - log(1 + x) for x > -1, by the series of the inverse hyperbolic tangent where x is small."""
+def _scaled_excess(m: float, q: float) -> float:
+    """Compute m phi(q / m - 1), which is q at m = 0; near 0 by the series of the inverse hyperbolic tangent."""
+    if m == 0.0:
+        return q
+    x = (q - m) / m
     if abs(x) > NEAR:
-        return x - math.log1p(x)
+        return q - m - m * math.log(q / m)
     ratio = x / (2.0 + x)
     square = ratio * ratio
     tail = 0.0
     for k in range(25, 1, -2):
         tail = tail * square + 1.0 / k
-    return ratio * (x - 2.0 * square * tail)
-
-
-@kernel
-def _scaled_excess(m: float, q: float) -> float:
-    """Compute q - m - m log(q / m), which is q at m = 0."""
-    return m * _excess((q - m) / m) if m > 0.0 else q
+    return m * ratio * (x - 2.0 * square * tail)
 
 
 @kernel
 def _bernoulli(m: float, q: float) -> float:
-    if m == q:
-        return 0.0
-    if not 0.0 < q < 1.0:
-        return math.inf
-    return float(_scaled_excess(m, q) + _scaled_excess(1.0 - m, 1.0 - q))
+    return _scaled_excess(m, q) + _scaled_excess(1.0 - m, 1.0 - q)
 
 
 @kernel
@@ -72,18 +65,13 @@ def _gaussian_variance(m: float) -> float:
 
 
 @kernel
-def _poisson(m: float, q: float) -> float:
-    return _scaled_excess(m, q) if q > 0.0 or m == 0.0 else math.inf
-
-
-@kernel
 def _poisson_variance(m: float) -> float:
     return m
 
 
 @kernel
 def _exponential(m: float, q: float) -> float:
-    return _excess((m - q) / q)
+    return _scaled_excess(q, m) / q
 
 
 @kernel
@@ -101,6 +89,6 @@ class Divergence(NamedTuple):
 DIVERGENCES = {
     Law.BERNOULLI: Divergence(_bernoulli, _bernoulli_variance),
     Law.GAUSSIAN: Divergence(_gaussian, _gaussian_variance),
-    Law.POISSON: Divergence(_poisson, _poisson_variance),
+    Law.POISSON: Divergence(_scaled_excess, _poisson_variance),
     Law.EXPONENTIAL: Divergence(_exponential, _exponential_variance),
 }

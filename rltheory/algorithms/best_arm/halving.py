@@ -17,27 +17,25 @@ def _choose_half(t: int, parameters: Vector, samples: Samples) -> tuple[int, boo
     k, gone, before, earned = counts.size, memory[0], memory[1], memory[2]
     rounds, left = math.ceil(math.log2(k)), 0
     for a in range(k):
-        if gone[a] == 0.0:
-            left += 1
-    share = math.floor(parameters[0] / (left * rounds))
-    for a in range(k):
-        if gone[a] == 0.0 and counts[a] - before[a] < share:
-            return a, False
-    # All arms that are left have had their share: drop the worse half, of equal ones the later.
-    for _ in range(left // 2):
-        worst, least = 0, np.inf
+        left += gone[a] == 0.0
+    while left > 1:
+        share = math.floor(parameters[0] / (left * rounds))
         for a in range(k):
-            if gone[a] == 0.0 and sums[a] - earned[a] <= least:
-                worst, least = a, sums[a] - earned[a]
-        gone[worst] = 1.0
-    first = 0
-    while gone[first] == 1.0:
-        first += 1
-    if left - left // 2 == 1:
-        return first, True
-    for a in range(k):
-        before[a], earned[a] = counts[a], sums[a]
-    return first, False
+            if gone[a] == 0.0 and counts[a] - before[a] < share:
+                return a, False
+        for _ in range(left // 2):
+            worst, least = 0, np.inf
+            for a in range(k):
+                if gone[a] == 0.0 and sums[a] - earned[a] <= least:
+                    worst, least = a, sums[a] - earned[a]
+            gone[worst] = 1.0
+        left -= left // 2
+        for a in range(k):
+            before[a], earned[a] = counts[a], sums[a]
+    last = 0
+    while gone[last] == 1.0:
+        last += 1
+    return last, True
 
 
 def sequential_halving(budget: int) -> StoppingPolicy:

@@ -31,6 +31,8 @@ from rltheory.solvers.best_arm import weights_kernel
 
 __all__ = ["track_and_stop", "uniform_sampling"]
 
+TIE = 1e-9  # pulls that an arm may lack more than another and yet be as good: rounding must not choose
+
 
 @kernel
 def bernoulli_mixture(first: float, second: float, arms: int, delta: float) -> float:
@@ -105,7 +107,7 @@ def _choose_by_deficit(decide: Kernel, weigh: Kernel) -> Kernel:
         weigh(means, leader, ratios, weights)
         chosen, largest = 0, -np.inf
         for a in range(k):
-            if t * weights[a] - counts[a] > largest:
+            if t * weights[a] - counts[a] > largest + TIE:
                 chosen, largest = a, t * weights[a] - counts[a]
         return chosen, False
 
@@ -128,7 +130,7 @@ def track_and_stop(
     r"""Track-and-stop :cite:`garivier2016` with D-tracking, whose pulls are optimal where :math:`\delta` is small.
 
     If some arm has fewer than :math:`\sqrt t - K / 2` of the t pulls, the one with the fewest is pulled; else that with
-    the largest :math:`t\, w^\star_a(\hat\mu) - n_a`, with the optimal weights of
+    the largest :math:`t\, w^\star_a(\hat\mu) - n_a`, of equal ones the first, with the optimal weights of
     :func:`~rltheory.solvers.characteristic_time` for the means so far.
 
     Parameters
