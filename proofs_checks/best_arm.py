@@ -121,7 +121,9 @@ def ends_of(m, budget):
     return low, high
 
 
-@intervals.step("LUCB: while all intervals hold and it goes on, the interval of the leader or of the challenger holds c")
+@intervals.step(
+    "LUCB: while all intervals hold and it goes on, the interval of the leader or of the challenger holds c"
+)
 def one_is_needy(s) -> Claim:
     """Number of such intervals in each round."""
     needy = np.concatenate([plain_lucb(s, kl)[:, 2] for kl in (False, True)])
@@ -271,8 +273,8 @@ def company(s) -> Claim:
     for k in range(2, gaps.size + 1):
         for others in combinations(gaps[1:], k - 1):
             for spared in range(k - k // 2):
-                left.append(np.exp(-np.sort(others)[spared:] ** 2 / 2).sum())
-                right.append(np.exp(-gaps[1 + spared : k] ** 2 / 2).sum())
+                left.append(np.exp(-(np.sort(others)[spared:] ** 2) / 2).sum())
+                right.append(np.exp(-(gaps[1 + spared : k] ** 2) / 2).sum())
     return claim(left, "<=", right, "its gaps are the smallest, one by one")
 
 
@@ -359,7 +361,7 @@ def data_processing(s) -> Claim:
 
 @change.step("No weights make the least cost larger than 1 / T", uses=[data_processing])
 def minimax(s) -> Claim:
-    """min over a of w_* d(mu_*, m) + w_a d(mu_a, m) for random weights, times T."""
+    """Min over a of w_* d(mu_*, m) + w_a d(mu_a, m) for random weights, times T."""
     weights = stream(0, "weights", str(s)).dirichlet(np.ones(s.means.size), 2000)
     own, best = weights[:, [s.best]], s.means[s.best]
     others = np.arange(s.means.size) != s.best
@@ -380,7 +382,7 @@ def tangent(s) -> Claim:
 
 @change.step("Conclusion", uses=[minimax, tangent])
 def change_conclusion(s) -> Claim:
-    """n - E min(tau, n) - 2 least P(F) <= n - least, where E min(tau, n) is T kl(1 - P(F), delta) or more."""
+    """N - E min(tau, n) - 2 least P(F) <= n - least, where E min(tau, n) is T kl(1 - P(F), delta) or more."""
     failure = np.linspace(0, 1 - s.delta, 500)
     pulls = s.characteristic.time * d(1 - failure, s.delta)
     right = paper.LOWER_BOUND.bound(s, None)

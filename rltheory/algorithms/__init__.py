@@ -14,6 +14,7 @@ from rltheory.algorithms.average_reward.tsde import tsde
 from rltheory.algorithms.average_reward.ucrl import kl_ucrl, scal, ucrl2, ucrl2b
 from rltheory.algorithms.average_reward.walk import Walk
 from rltheory.algorithms.bandits import compare_policies, play_bandit, play_losses
+from rltheory.algorithms.best_arm import compare_stopping_policies, find_best_arm
 from rltheory.algorithms.discounted.mdpo import mdpo
 from rltheory.algorithms.discounted.policy_iteration import policy_iteration
 from rltheory.algorithms.discounted.policy_mirror_descent import (
@@ -64,9 +65,11 @@ __all__ = [
     "by_regressor",
     "cell_means",
     "compare_policies",
+    "compare_stopping_policies",
     "direct_nash_optimization",
     "douhua",
     "episodic_q_learning",
+    "find_best_arm",
     "gorp",
     "gorp_successes",
     "harpg",

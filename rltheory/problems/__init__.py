@@ -50,6 +50,9 @@ from rltheory.problems.model_files import (
     read_prism,
     write_drn,
 )
+from rltheory.problems.piecewise_bandit import (
+    PiecewiseBandit,
+)
 from rltheory.problems.policies import (
     deterministic_policy,
     uniform_policy,
@@ -88,6 +91,7 @@ __all__ = [
     "LinearMixtureMDP",
     "LogitMDP",
     "LossTable",
+    "PiecewiseBandit",
     "PreferenceGame",
     "RewardMixture",
     "SoftmaxPolicies",

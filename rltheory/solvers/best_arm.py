@@ -85,7 +85,9 @@ def weights_kernel(divergence: Kernel, variance: Kernel) -> Kernel:
                         mine, theirs = divergence(top, middle), divergence(other, middle)
                         moved = (other - middle) / (variance(middle) * (1.0 + x))
                         f += mine / theirs
-                        slope += moved * ((middle - top) * theirs - mine * (middle - other)) / (theirs * theirs * theirs)
+                        slope += (
+                            moved * ((middle - top) * theirs - mine * (middle - other)) / (theirs * theirs * theirs)
+                        )
                 if f > 1.0:
                     low = inverse
                 else:

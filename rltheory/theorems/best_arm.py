@@ -244,9 +244,7 @@ def halve(s: Halving, rng: np.random.Generator) -> Trace:
 
 
 def _share_of_errors(s: Halving, bandit: Bandit, budgets: Times, rng: np.random.Generator) -> Trace:
-    found = [
-        find_best_arm(bandit, sequential_halving(int(budget)), rng=rng, replicates=TOGETHER) for budget in budgets
-    ]
+    found = [find_best_arm(bandit, sequential_halving(int(budget)), rng=rng, replicates=TOGETHER) for budget in budgets]
     errors = np.array([(one.arms != s.bandit.best).mean() for one in found])
     return Trace("sequential halving", s.budgets, {"errors": (("time",), errors)}, "budget")
 
@@ -254,8 +252,8 @@ def _share_of_errors(s: Halving, bandit: Bandit, budgets: Times, rng: np.random.
 def _credit(s: Budget, policy: StoppingPolicy, rng: np.random.Generator) -> Trace:
     """What is left of the budget, less what a failure costs; mean over replicates."""
     found = find_best_arm(s.bandit, policy, rng=rng, replicates=FEW_TOGETHER, horizon=s.budget)
-    credits = s.budget - found.times - 2 * s.least * (found.arms != s.best)
-    return Trace(policy.name, np.array([1]), {"left": (("time",), np.array([credits.mean()]))}, "run")
+    left = s.budget - found.times - 2 * s.least * (found.arms != s.best)
+    return Trace(policy.name, np.array([1]), {"left": (("time",), np.array([left.mean()]))}, "run")
 
 
 def track(s: Budget, rng: np.random.Generator) -> Trace:
@@ -504,7 +502,8 @@ ELIMINATION = Theorem(
         "error bars of half a standard deviation": eliminate_by_error_bars,
         "rewards taken for twice as noisy": eliminate_with_wide_intervals,
     },
-    remark=BETTER_LATE + " The expectation of $\\tau$ has no such bound: once the best arm is lost, the others may tie.",
+    remark=BETTER_LATE
+    + " The expectation of $\\tau$ has no such bound: once the best arm is lost, the others may tie.",
     strategy=any_arms,
 )
 
@@ -605,7 +604,9 @@ LOWER_BOUND = Theorem(
     kind=InExpectation(
         rounding=lambda s: 1e-9 * s.budget, low=lambda s: -2 * s.least, high=lambda s: s.budget - s.means.size
     ),
-    hypotheses=REWARDS | ONE_BEST | {"$n \\ge T^\\star(\\mu) \\log((1 - \\delta) / \\delta)$": lambda s: s.budget >= s.least},
+    hypotheses=REWARDS
+    | ONE_BEST
+    | {"$n \\ge T^\\star(\\mu) \\log((1 - \\delta) / \\delta)$": lambda s: s.budget >= s.least},
     run=track,
     measured=lambda s, trace: trace["left"],
     bound=lambda s, trace: np.array([s.budget - s.least]),

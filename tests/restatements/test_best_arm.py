@@ -158,7 +158,7 @@ def credit(s, t, name):
     """Track-and-stop for two arms."""
     k, w = s.means.size, by_bisection(s.means)
     time = 1 / sum(w * [d(mean, w @ s.means) for mean in s.means])
-    least, key, credits = time * math.log((1 - s.delta) / s.delta), key_of(name), []
+    least, key, left = time * math.log((1 - s.delta) / s.delta), key_of(name), []
     for i in range(8):
         table, right = Table(s.means, key, i), False
         for a in range(k):
@@ -178,8 +178,8 @@ def credit(s, t, name):
             else:
                 lacking = n.sum() * by_bisection(hat) - n
                 table.pull(int(np.flatnonzero(lacking > lacking.max() - 1e-9)[0]))
-        credits.append(s.budget - table.n.sum() - 2 * least * (not right))
-    return [np.mean(credits)], [s.budget - least]
+        left.append(s.budget - table.n.sum() - 2 * least * (not right))
+    return [np.mean(left)], [s.budget - least]
 
 
 def by_bisection(means):

@@ -39,6 +39,10 @@ from rltheory.algorithms.bandits.named import (
     named_policy,
     policy_names,
 )
+from rltheory.algorithms.bandits.nonstationary import (
+    discounted_ucb,
+    sliding_window_ucb,
+)
 from rltheory.algorithms.bandits.own import (
     own_policy,
 )
@@ -66,6 +70,7 @@ __all__ = [
     "bayes_ucb",
     "compare_policies",
     "decaying_epsilon_greedy",
+    "discounted_ucb",
     "epsilon_greedy",
     "exp3",
     "exp3_ix",
@@ -84,6 +89,7 @@ __all__ = [
     "play_bandit",
     "play_losses",
     "policy_names",
+    "sliding_window_ucb",
     "thompson",
     "thompson_gaussian",
     "tsallis_inf",

@@ -20,6 +20,7 @@ from rltheory.arrays import Array, Matrix, Times, Vector, count
 from rltheory.jit import kernel
 from rltheory.problems.bandit import Bandit, BanditArrays, draw
 from rltheory.problems.losses import LossTable
+from rltheory.problems.piecewise_bandit import PiecewiseArrays, PiecewiseBandit, draw_by_piece
 from rltheory.simulation import Workers, stream
 from rltheory.trace import Trace, record_times
 from rltheory.variates import Generators, generators, uniforms
@@ -151,12 +152,19 @@ def _draw_by_quantiles(quantile: Kernel) -> Kernel:
     return draw_own
 
 
-def reward_kernel(bandit: Bandit) -> Kernel:
+@kernel
+def _draw_by_piece(t: int, problem: PiecewiseArrays, columns: Columns) -> None:
+    draw_by_piece(t, problem, columns.arms, columns.generators, columns.work[0], columns.rewards)
+
+
+def reward_kernel(bandit: Bandit | PiecewiseBandit) -> Kernel:
     """Kernel that draws the rewards of a bandit, ``draw(t, bandit.arrays, columns)``."""
+    if isinstance(bandit, PiecewiseBandit):
+        return _draw_by_piece
     return _draw_by_law if bandit.quantile is None else _draw_by_quantiles(bandit.quantile)
 
 
-def check_rewards(bandit: Bandit, name: str, rewards: tuple[float, float]) -> None:
+def check_rewards(bandit: Bandit | PiecewiseBandit, name: str, rewards: tuple[float, float]) -> None:
     """Raise if a policy called `name` does not take all rewards of a bandit."""
     if not rewards[0] <= bandit.support[0] <= bandit.support[1] <= rewards[1]:
         raise ValueError(
@@ -278,7 +286,7 @@ def _play(
 
 
 def play_bandit(
-    bandit: Bandit,
+    bandit: Bandit | PiecewiseBandit,
     policy: Policy,
     *,
     horizon: int,
@@ -292,30 +300,31 @@ def play_bandit(
     Parameters
     ----------
     bandit
-        The bandit, K arms.
+        The bandit, K arms; its laws may change.
     policy
         The policy.
     horizon
-        Rounds n >= K.
+        Rounds n >= K, after the last change.
     rng
         Source of randomness, from which four words are drawn; each replicate has a stream of its own under them.
     replicates
         Independent runs R >= 1.
     points
-        Most recorded times, on a geometric grid that begins with 0.
+        Most recorded times, on a geometric grid that begins with 0; changes come besides.
     workers
         Threads to share the work; without them it is done here.
 
     Returns
     -------
     Trace
-        ``regret``, the pseudo-regret :math:`\sum_a \Delta_a N_a(t)`, dimensions time and replicate, and ``pulls``,
-        :math:`N_a(t)`, dimensions time, replicate and arm.
+        ``regret``, the pseudo-regret :math:`\sum_a \Delta_a N_a(t)`, or the dynamic one if laws change, dimensions time
+        and replicate, and ``pulls``, :math:`N_a(t)`, dimensions time, replicate and arm.
 
     Raises
     ------
     ValueError, TypeError
-        If the horizon is below K, a number is out of range, or the policy does not take such rewards.
+        If the horizon is below K or no later than a change, a number is out of range, or the policy does not take such
+        rewards.
 
     Examples
     --------
@@ -330,10 +339,15 @@ def play_bandit(
         raise ValueError(f"horizon is {horizon}; it must be at least the number of arms, {bandit.arms}")
     check_rewards(bandit, policy.name, policy.rewards)
     times = record_times(horizon, points=points)
+    if isinstance(bandit, PiecewiseBandit):
+        if (bandit.changes >= horizon).any():
+            raise ValueError(f"horizon is {horizon}; the {bandit.title} changes after {bandit.changes[-1]} rounds")
+        times = np.union1d(times, bandit.changes)
     pulls = np.empty((times.size, replicates, bandit.arms), np.int32 if horizon < 2**31 else np.int64)
     draw = reward_kernel(bandit)
     _play(policy, lambda lanes: bandit.arrays, draw, _record_pulls, bandit.arms, times, pulls, rng, workers)
-    values = {"regret": (("time", "replicate"), pulls @ bandit.gaps), "pulls": (("time", "replicate", "arm"), pulls)}
+    regret = bandit.regrets(times, pulls) if isinstance(bandit, PiecewiseBandit) else pulls @ bandit.gaps
+    values = {"regret": (("time", "replicate"), regret), "pulls": (("time", "replicate", "arm"), pulls)}
     return Trace(policy.name, times, values, "round")
 
 
@@ -416,7 +430,7 @@ def play_losses(
 
 
 def compare_policies(
-    problem: Bandit | LossTable,
+    problem: Bandit | PiecewiseBandit | LossTable,
     policies: Sequence[Policy],
     *,
     horizon: int | None = None,
@@ -431,7 +445,7 @@ def compare_policies(
     Parameters
     ----------
     problem
-        A bandit, or a table of losses.
+        A bandit, whose laws may change, or a table of losses.
     horizon, replicates, points
         As for :func:`play_bandit` and :func:`play_losses`; a bandit needs a horizon.
     policies
@@ -465,7 +479,7 @@ def compare_policies(
     from xarray import Dataset
 
     names = distinct_names(policies)
-    play: Callable[..., Trace] = play_bandit if isinstance(problem, Bandit) else play_losses
+    play: Callable[..., Trace] = play_losses if isinstance(problem, LossTable) else play_bandit
     with Workers(workers, progress=progress) as pool:
         traces = [
             play(

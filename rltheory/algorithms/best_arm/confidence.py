@@ -82,9 +82,7 @@ def _eliminate(threshold: Kernel) -> Kernel:
     return choose
 
 
-def successive_elimination(
-    delta: float, deviation: float = 0.5, *, threshold: Kernel = union_bound
-) -> StoppingPolicy:
+def successive_elimination(delta: float, deviation: float = 0.5, *, threshold: Kernel = union_bound) -> StoppingPolicy:
     r"""Successive elimination :cite:`evendar2006`: pull the arms that are left in turns, and drop those that are worse.
 
     After a round of n pulls of each, an arm is dropped if its mean is below the largest by more than
@@ -111,7 +109,9 @@ def _end_of_interval(divergence: Kernel, variance: Kernel) -> Kernel:
         if limit == m:
             return m
         inner, outer = m, limit
-        q = m + math.copysign(math.sqrt(2.0 * budget * variance(m)) + (budget if variance(m) == 0.0 else 0.0), limit - m)
+        q = m + math.copysign(
+            math.sqrt(2.0 * budget * variance(m)) + (budget if variance(m) == 0.0 else 0.0), limit - m
+        )
         if not min(inner, outer) < q < max(inner, outer):
             q = 0.5 * (m + limit)
         for _ in range(SLOWEST):

@@ -124,9 +124,7 @@ def _threshold(family: Family, threshold: Kernel | None) -> Kernel:
     return THRESHOLDS[family.name]
 
 
-def track_and_stop(
-    delta: float, family: Family = BERNOULLI, *, threshold: Kernel | None = None
-) -> StoppingPolicy:
+def track_and_stop(delta: float, family: Family = BERNOULLI, *, threshold: Kernel | None = None) -> StoppingPolicy:
     r"""Track-and-stop :cite:`garivier2016` with D-tracking, whose pulls are optimal where :math:`\delta` is small.
 
     If some arm has fewer than :math:`\sqrt t - K / 2` of the t pulls, the one with the fewest is pulled; else that with
@@ -154,9 +152,7 @@ def track_and_stop(
     return StoppingPolicy("track-and-stop", choose, (risk(delta), family.precision), 3, family.rewards)
 
 
-def uniform_sampling(
-    delta: float, family: Family = BERNOULLI, *, threshold: Kernel | None = None
-) -> StoppingPolicy:
+def uniform_sampling(delta: float, family: Family = BERNOULLI, *, threshold: Kernel | None = None) -> StoppingPolicy:
     r"""Pull all arms in turns, and stop as :func:`track_and_stop` does.
 
     Parameters
