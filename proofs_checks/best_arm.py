@@ -80,7 +80,7 @@ def kept(s) -> Claim:
 
 @cache
 def plain_lucb(s, kl):
-    """For each round in which all intervals hold: information of the needy arm, beta over its pulls, the number needy."""
+    """Information of the needy arm, beta over its pulls, and the number needy, in each round where all intervals hold."""
     rng, k, c = stream(0, "plain lucb", str(s), kl), s.means.size, s.middle
     rows = []
     for _ in range(3):
@@ -155,9 +155,8 @@ def chernoff_information(s) -> Claim:
 def pulls_conclusion(s) -> Claim:
     """First pulls of all arms, and two pulls for each round, whose needy arm is pulled at a number that counts."""
     n = np.arange(1, 200_001)
-    left = []
-    for information in ((s.means - s.middle) ** 2 / 2, [paper.chernoff_information(m, s.middle) for m in s.means]):
-        left.append(s.means.size + 2 * sum((n * one <= threshold(s, n)).sum() for one in information))
+    both = (s.means - s.middle) ** 2 / 2, [paper.chernoff_information(mean, s.middle) for mean in s.means]
+    left = [s.means.size + 2 * sum((n * one <= threshold(s, n)).sum() for one in information) for information in both]
     return claim(left, "==", [paper.lucb_bound(s), paper.kl_lucb_bound(s)], "count them")
 
 

@@ -49,9 +49,9 @@ ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
 figure.tight_layout()
 
 # %%
-# All curves grow like the bound: what separates them is a factor. Intervals that must hold for each arm by itself, as in
-# successive elimination and LUCB, cost the most; a test that compares two arms directly costs less, even if all arms
-# are pulled equally often. Track-and-stop has the best test and the best weights: its factor falls towards 1.
+# All curves grow like the bound: what separates them is a factor. Intervals that must hold for each arm by itself, as
+# in successive elimination and LUCB, cost the most; a test that compares two arms directly costs less, even if all
+# arms are pulled equally often. Track-and-stop has the best test and the best weights: its factor falls towards 1.
 
 for delta, row in zip(deltas, means / bound[:, None], strict=True):
     print(f"delta = {delta:.0e}: " + ", ".join(f"{factor:.2f}" for factor in row))
@@ -85,5 +85,5 @@ for name in ("successive-elimination", "lucb", "kl-lucb", "sequential-halving", 
         print(verdict)
 
 # %%
-# **What this does not show.** Fewer wrong answers than allowed are no virtue: they are paid for in pulls. The optimality
-# of track-and-stop is asymptotic; at :math:`\delta = 0.1` its threshold costs more than the bound.
+# **What this does not show.** Fewer wrong answers than allowed are no virtue: they are paid for in pulls. The
+# optimality of track-and-stop is asymptotic; at :math:`\delta = 0.1` its threshold costs more than the bound.

@@ -1,7 +1,8 @@
 r"""Divergences :math:`d(\mu, \lambda)` of laws of a one-parameter exponential family, by their means.
 
 All are made of :math:`\varphi(x) = x - \log(1 + x)`, whose terms of first order have cancelled on paper and need not
-cancel in floating point: the divergence of means that are close is exact to a few last bits, however small it is.
+cancel in floating point: the divergence of means that are close is exact to a few last bits, however small it is, but
+for the rounding of :math:`1 - \mu`.
 
 ==================  ==========================================================================  ====================
 law                 :math:`d(\mu, \lambda)`                                                     variance of mean m

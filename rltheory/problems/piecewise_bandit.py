@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -82,7 +83,7 @@ class PiecewiseBandit:
         rounds = [count(change, f"changes[{i}]", at_least=1) for i, change in enumerate(np.atleast_1d(changes))]
         if len(rounds) != len(pieces) - 1:
             raise ValueError(f"changes has {len(rounds)} entries; {len(pieces)} pieces have {len(pieces) - 1} changes")
-        for i, (before, after) in enumerate(zip(rounds, rounds[1:], strict=False), 1):
+        for i, (before, after) in enumerate(pairwise(rounds), 1):
             if after <= before:
                 raise ValueError(f"changes[{i}] is {after}; it must be above changes[{i - 1}], {before}")
         object.__setattr__(self, "pieces", pieces)

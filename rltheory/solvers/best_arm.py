@@ -110,14 +110,14 @@ def weights_kernel(divergence: Kernel, variance: Kernel) -> Kernel:
 
 @dataclass(frozen=True, eq=False)
 class CharacteristicTime:
-    """The characteristic time of a bandit.
+    r"""The characteristic time of a bandit.
 
     Parameters
     ----------
     time
-        :math:`T^\\star(\\mu)`, in pulls; what the weights achieve.
+        :math:`T^\star(\mu)`, in pulls; what the weights achieve.
     weights : array, shape (K,)
-        Optimal weights :math:`w^\\star`.
+        Optimal weights :math:`w^\star`.
     residual
         Part of the time, at most, by which other weights could do better: by duality, no weights beat the best mixture
         of bandits in which another arm is as good.

@@ -115,8 +115,8 @@ def _observe_discounted(t: int, parameters: Vector, columns: Columns) -> None:
 def discounted_ucb(discount: float, xi: float = 0.6, largest: float = 1.0) -> Policy:
     r"""D-UCB :cite:`garivier2011switching`: a round counts less the longer ago it was.
 
-    The index is :math:`\hat\mu + 2 B \sqrt{\xi \log \sum_{s < t} \gamma^s / N}`, where pulls and rewards of s rounds ago
-    have the weight :math:`\gamma^s`.
+    The index is :math:`\hat\mu + 2 B \sqrt{\xi \log \sum_{s < t} \gamma^s / N}`, where pulls and rewards of s rounds
+    ago have the weight :math:`\gamma^s`.
 
     Parameters
     ----------

@@ -173,7 +173,7 @@ def _lucb(name: str, delta: float, family: Family, threshold: Kernel) -> Stoppin
 
 
 def lucb(delta: float, deviation: float = 0.5, *, threshold: Kernel = union_bound) -> StoppingPolicy:
-    r"""LUCB :cite:`kalyanakrishnan2012`: pull the arm with the largest mean, and of the others that with the largest end.
+    r"""LUCB :cite:`kalyanakrishnan2012`: pull the arm of the largest mean, and of the others that of the highest end.
 
     It stops when the lower end of the interval of the first, :math:`\hat\mu \pm \sigma \sqrt{2 \beta(n) / n}`, is above
     the upper end of the second.

@@ -54,7 +54,8 @@ def sequential_halving(budget: int) -> StoppingPolicy:
     --------
     >>> from rltheory.algorithms.best_arm import find_best_arm
     >>> from rltheory.problems import Bandit
-    >>> found = find_best_arm(Bandit.bernoulli([0.2, 0.9, 0.1, 0.3]), sequential_halving(80), rng=np.random.default_rng(0))
+    >>> bandit = Bandit.bernoulli([0.2, 0.9, 0.1, 0.3])
+    >>> found = find_best_arm(bandit, sequential_halving(80), rng=np.random.default_rng(0))
     >>> found.pulls, found.arms
     (array([[10, 30, 10, 30]]), array([1]))
     """

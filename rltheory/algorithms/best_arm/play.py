@@ -98,7 +98,8 @@ class Identification:
     @property
     def stopped(self) -> NDArray[np.bool_]:
         """Whether each run has stopped, shape (R,)."""
-        return self.arms != NO_ARM
+        stopped: NDArray[np.bool_] = self.arms != NO_ARM
+        return stopped
 
 
 @cache
@@ -192,7 +193,7 @@ def find_best_arm(
 
     def play(first: int) -> None:
         block = slice(first, min(first + LANES, replicates))
-        samples = Samples(*np.empty((2, bandit.arms)), np.empty((policy.rows, bandit.arms)))
+        samples = Samples(np.empty(bandit.arms), np.empty(bandit.arms), np.empty((policy.rows, bandit.arms)))
         lane = Columns(
             counts=samples.counts[:, None],
             sums=samples.sums[:, None],
