@@ -80,7 +80,7 @@ def kept(s) -> Claim:
 
 @cache
 def plain_lucb(s, kl):
-    """Information of the needy arm, beta over its pulls, and the number needy, in each round where all intervals hold."""
+    """Information of the needy arm, beta over its pulls, and the number needy, in rounds where all intervals hold."""
     rng, k, c = stream(0, "plain lucb", str(s), kl), s.means.size, s.middle
     rows = []
     for _ in range(3):

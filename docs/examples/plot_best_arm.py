@@ -36,7 +36,7 @@ print(f"T* = {truth.time:.1f}, w* = {truth.weights.round(3)}")
 
 deltas = np.array([1e-1, 1e-2, 1e-4, 1e-8, 1e-16])
 kinds = [successive_elimination, lucb, kl_lucb, uniform_sampling, track_and_stop]
-runs = [rl.compare_stopping_policies(bandit, [kind(delta) for kind in kinds], replicates=100) for delta in deltas]
+runs = [rl.compare_stopping_policies(bandit, [kind(delta) for kind in kinds], replicates=60) for delta in deltas]
 means = np.array([run["time"].mean("replicate") for run in runs])
 bound = np.array([truth.lower_bound(delta) for delta in deltas])
 
