@@ -57,7 +57,7 @@ def sequential_halving(budget: int) -> StoppingPolicy:
     >>> bandit = Bandit.bernoulli([0.2, 0.9, 0.1, 0.3])
     >>> found = find_best_arm(bandit, sequential_halving(80), rng=np.random.default_rng(0))
     >>> found.pulls, found.arms
-    (array([[10, 30, 10, 30]]), array([1]))
+    (array([[30, 30, 10, 10]]), array([1]))
     """
     budget = count(budget, "budget", at_least=1)
     return StoppingPolicy("sequential halving", _choose_half, (budget,), 3, (-math.inf, math.inf))
