@@ -451,10 +451,11 @@ def _means() -> "SearchStrategy[Vector]":
 
 
 def any_budget() -> "SearchStrategy[Budget]":
-    """Settings with one best arm."""
+    """Settings with one best arm, and a budget that the lower bound does not exhaust."""
     from hypothesis import strategies as st
 
-    return st.builds(Budget, _means(), st.floats(FEW, MOST), st.integers(20, 2000))
+    settings = st.builds(Budget, _means(), st.floats(FEW, MOST), st.integers(20, 2000))
+    return settings.filter(lambda s: s.budget >= s.least)
 
 
 def any_halving() -> "SearchStrategy[Halving]":
