@@ -28,6 +28,8 @@ from rltheory.problems.bandit import Law
 from rltheory.problems.divergences import DIVERGENCES
 from rltheory.simulation import Workers, stream
 from rltheory.solvers import characteristic_time
+from rltheory.theorems.best_arm import Arms
+from rltheory.theory import Status
 
 THREE = Bandit.bernoulli([0.3, 0.8, 0.5])
 
@@ -283,7 +285,7 @@ def test_bad_input(make, message):
 
 
 def test_theorem_settings_name_their_hypothesis():
-    s = rl.theorems.best_arm.Arms(np.array([0.5, 0.5]), 0.1)
+    s = Arms(np.array([0.5, 0.5]), 0.1)
     (verdict,) = rl.verify(rl.find("lucb/pulls"), settings=[s])
-    assert verdict.status is rl.theory.Status.NOT_APPLICABLE
+    assert verdict.status is Status.NOT_APPLICABLE
     assert "one arm is best" in verdict.reason
