@@ -15,7 +15,9 @@ from .algorithms import adaptive_policy_mirror_descent as adaptive_policy_mirror
 from .algorithms import batched_magnetic_mirror_descent as batched_magnetic_mirror_descent
 from .algorithms import batched_nash_mirror_prox as batched_nash_mirror_prox
 from .algorithms import compare_policies as compare_policies
+from .algorithms import compare_stopping_policies as compare_stopping_policies
 from .algorithms import direct_nash_optimization as direct_nash_optimization
+from .algorithms import find_best_arm as find_best_arm
 from .algorithms import harpg as harpg
 from .algorithms import hedge as hedge
 from .algorithms import history_hedge as history_hedge
@@ -54,11 +56,13 @@ from .problems import LargeGame as LargeGame
 from .problems import LinearBandit as LinearBandit
 from .problems import LogisticBandit as LogisticBandit
 from .problems import LossTable as LossTable
+from .problems import PiecewiseBandit as PiecewiseBandit
 from .problems import PreferenceGame as PreferenceGame
 from .problems import SparseMDP as SparseMDP
 from .problems import TabularMDP as TabularMDP
 from .problems import TrajectoryGame as TrajectoryGame
 from .solvers import approximate_minimax_winner as approximate_minimax_winner
+from .solvers import characteristic_time as characteristic_time
 from .solvers import minimax_winner as minimax_winner
 from .solvers import regularized_equilibrium as regularized_equilibrium
 from .theorems import catalogue as catalogue

@@ -747,6 +747,8 @@ def test_every_named_policy_plays():
         "epsilon-greedy": ":0.1",
         "decaying-epsilon-greedy": ":0.1",
         "explore-then-commit": ":3",
+        "sliding-window-ucb": ":9",
+        "discounted-ucb": ":0.9",
     }
     assert {"ucb1", "moss", "kl-ucb", "thompson", "imed", "bayes-ucb"} <= set(policy_names())
     for name in policy_names():

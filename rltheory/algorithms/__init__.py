@@ -14,6 +14,7 @@ from rltheory.algorithms.average_reward.tsde import tsde
 from rltheory.algorithms.average_reward.ucrl import kl_ucrl, scal, ucrl2, ucrl2b
 from rltheory.algorithms.average_reward.walk import Walk
 from rltheory.algorithms.bandits import compare_policies, play_bandit, play_contextual_bandit, play_losses
+from rltheory.algorithms.best_arm import compare_stopping_policies, find_best_arm
 from rltheory.algorithms.discounted.hybrid_actor_critic import (
     burn_in_sweeps,
     hybrid_actor_critic,
@@ -88,6 +89,7 @@ __all__ = [
     "cell_means",
     "cloning_bound",
     "compare_policies",
+    "compare_stopping_policies",
     "compare_trajectories",
     "demonstration_regularized",
     "demonstrations",
@@ -95,6 +97,7 @@ __all__ = [
     "douhua",
     "episodic_q_learning",
     "episodic_ucrl2",
+    "find_best_arm",
     "global_optimism",
     "gorp",
     "gorp_successes",

@@ -60,6 +60,9 @@ from rltheory.problems.offline import (
     offline_data,
     offline_transitions,
 )
+from rltheory.problems.piecewise_bandit import (
+    PiecewiseBandit,
+)
 from rltheory.problems.policies import (
     deterministic_policy,
     uniform_policy,
@@ -102,6 +105,7 @@ __all__ = [
     "LogitMDP",
     "LossTable",
     "OfflineData",
+    "PiecewiseBandit",
     "PreferenceGame",
     "RewardMixture",
     "SoftmaxPolicies",

@@ -53,6 +53,10 @@ from rltheory.algorithms.bandits.named import (
     named_policy,
     policy_names,
 )
+from rltheory.algorithms.bandits.nonstationary import (
+    discounted_ucb,
+    sliding_window_ucb,
+)
 from rltheory.algorithms.bandits.oracles import (
     RegressionOracle,
     exponential_weights,
@@ -99,6 +103,7 @@ __all__ = [
     "bayes_ucb_beta",
     "compare_policies",
     "decaying_epsilon_greedy",
+    "discounted_ucb",
     "dmed",
     "epsilon_greedy",
     "exp3",
@@ -130,6 +135,7 @@ __all__ = [
     "policy_names",
     "retrain",
     "ridge",
+    "sliding_window_ucb",
     "square_cb",
     "thompson",
     "thompson_gaussian",

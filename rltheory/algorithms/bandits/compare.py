@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rltheory.algorithms.bandits.contextual import ContextualPolicy, play_contextual_bandit
-from rltheory.algorithms.bandits.play import Policy, play_bandit, play_losses
+from rltheory.algorithms.bandits.play import Policy, distinct_names, play_bandit, play_losses
 from rltheory.problems.bandit import Bandit
 from rltheory.problems.contextual_bandit import ContextualBandit
 from rltheory.problems.losses import LossTable
+from rltheory.problems.piecewise_bandit import PiecewiseBandit
 from rltheory.simulation import Workers, stream
 from rltheory.trace import Trace
 
@@ -21,7 +22,7 @@ __all__ = ["compare_policies"]
 
 
 def compare_policies(
-    problem: Bandit | LossTable | ContextualBandit,
+    problem: Bandit | PiecewiseBandit | LossTable | ContextualBandit,
     policies: Sequence[Policy] | Sequence[ContextualPolicy],
     *,
     horizon: int | None = None,
@@ -38,7 +39,7 @@ def compare_policies(
     Parameters
     ----------
     problem
-        A bandit, a contextual bandit, or a table of losses.
+        A bandit, whose laws may change, a contextual bandit, or a table of losses.
     horizon, replicates, points
         As for :func:`play_bandit` and :func:`play_losses`; bandits need a horizon.
     policies
@@ -74,19 +75,14 @@ def compare_policies(
     """
     from xarray import Dataset
 
-    names = [policy.name for policy in policies]
-    if not names:
-        raise ValueError("there is nothing to play; give one policy at least")
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"two policies are called {name!r}; give them distinct names")
+    names = distinct_names(policies)
     kind = ContextualPolicy if isinstance(problem, ContextualBandit) else Policy
     for policy in policies:
         if not isinstance(policy, kind):
             raise TypeError(
                 f"{policy.name} is a {type(policy).__name__}; a {type(problem).__name__} takes a {kind.__name__}"
             )
-    play: Callable[..., Trace] = play_bandit if isinstance(problem, Bandit) else play_losses
+    play: Callable[..., Trace] = play_losses if isinstance(problem, LossTable) else play_bandit
     if isinstance(problem, ContextualBandit):
         play = partial(play_contextual_bandit, delay=delay, batch=batch)
     elif (delay, batch) != (0, 1):

@@ -8,10 +8,10 @@ them, so that no rounding piles up. Of a table of losses, what was suffered is k
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from rltheory.arrays import Array, Matrix, Times, Vector, count
 from rltheory.jit import kernel
 from rltheory.problems.bandit import Bandit, BanditArrays, draw
 from rltheory.problems.losses import LossTable
+from rltheory.problems.piecewise_bandit import PiecewiseArrays, PiecewiseBandit, draw_by_piece
 from rltheory.simulation import Workers
 from rltheory.trace import Trace, record_times
 from rltheory.variates import Generators, generators, uniforms
@@ -27,11 +28,14 @@ from rltheory.variates import Generators, generators, uniforms
 __all__ = [
     "Columns",
     "Policy",
+    "check_rewards",
+    "distinct_names",
     "in_blocks",
     "keep_larger",
     "play_bandit",
     "play_binary_histories",
     "play_losses",
+    "reward_kernel",
 ]
 
 LANES = 64
@@ -144,6 +148,43 @@ def _draw_by_quantiles(quantile: Kernel) -> Kernel:
             rewards[lane] = quantile(arms[lane], rewards[lane])
 
     return draw_own
+
+
+@kernel
+def _draw_by_piece(t: int, problem: PiecewiseArrays, columns: Columns) -> None:
+    draw_by_piece(t, problem, columns.arms, columns.generators, columns.work[0], columns.rewards)
+
+
+def reward_kernel(bandit: Bandit | PiecewiseBandit) -> Kernel:
+    """Kernel that draws the rewards of a bandit, ``draw(t, bandit.arrays, columns)``."""
+    if isinstance(bandit, PiecewiseBandit):
+        return _draw_by_piece
+    return _draw_by_law if bandit.quantile is None else _draw_by_quantiles(bandit.quantile)
+
+
+def check_rewards(name: str, taken: tuple[float, float], given: tuple[float, float], source: str) -> None:
+    """Raise if a policy that takes rewards in one interval is given those of another."""
+    if not taken[0] <= given[0] <= given[1] <= taken[1]:
+        raise ValueError(f"{name} takes rewards in {list(taken)}; those of {source} lie in {list(given)}")
+
+
+class Named(Protocol):
+    """Anything that has a name."""
+
+    @property
+    def name(self) -> str:
+        """The name."""
+
+
+def distinct_names(policies: Sequence[Named]) -> list[str]:
+    """Names of policies; raise if there are none, or two of one name."""
+    names = [policy.name for policy in policies]
+    if not names:
+        raise ValueError("there is nothing to play; give one policy at least")
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"two policies are called {name!r}; give them distinct names")
+    return names
 
 
 @kernel
@@ -263,15 +304,8 @@ def _play(
     in_blocks(play, replicates, policy.name, workers)
 
 
-def _check_rewards(policy: Policy, low: float, high: float, source: str) -> None:
-    if not policy.rewards[0] <= low <= high <= policy.rewards[1]:
-        raise ValueError(
-            f"{policy.name} takes rewards in {list(policy.rewards)}; those of {source} lie in {[low, high]}"
-        )
-
-
 def play_bandit(
-    bandit: Bandit,
+    bandit: Bandit | PiecewiseBandit,
     policy: Policy,
     *,
     horizon: int,
@@ -285,30 +319,31 @@ def play_bandit(
     Parameters
     ----------
     bandit
-        The bandit, K arms.
+        The bandit, K arms; its laws may change.
     policy
         The policy.
     horizon
-        Rounds n >= K.
+        Rounds n >= K, after the last change.
     rng
         Source of randomness, from which four words are drawn; each replicate has a stream of its own under them.
     replicates
         Independent runs R >= 1.
     points
-        Most recorded times, on a geometric grid that begins with 0.
+        Most recorded times, on a geometric grid that begins with 0; changes come besides.
     workers
         Threads to share the work; without them it is done here.
 
     Returns
     -------
     Trace
-        ``regret``, the pseudo-regret :math:`\sum_a \Delta_a N_a(t)`, dimensions time and replicate, and ``pulls``,
-        :math:`N_a(t)`, dimensions time, replicate and arm.
+        ``regret``, the pseudo-regret :math:`\sum_a \Delta_a N_a(t)`, or the dynamic one if laws change, dimensions time
+        and replicate, and ``pulls``, :math:`N_a(t)`, dimensions time, replicate and arm.
 
     Raises
     ------
     ValueError, TypeError
-        If the horizon is below K, a number is out of range, or the policy does not take such rewards.
+        If the horizon is below K or no later than a change, a number is out of range, or the policy does not take such
+        rewards.
 
     Examples
     --------
@@ -321,12 +356,17 @@ def play_bandit(
     horizon, replicates = count(horizon, "horizon"), count(replicates, "replicates", at_least=1)
     if horizon < bandit.arms:
         raise ValueError(f"horizon is {horizon}; it must be at least the number of arms, {bandit.arms}")
-    _check_rewards(policy, *bandit.support, f"the {bandit.title}")
+    check_rewards(policy.name, policy.rewards, bandit.support, f"the {bandit.title}")
     times = record_times(horizon, points=points)
+    if isinstance(bandit, PiecewiseBandit):
+        if (bandit.changes >= horizon).any():
+            raise ValueError(f"horizon is {horizon}; the {bandit.title} changes after {bandit.changes[-1]} rounds")
+        times = np.union1d(times, bandit.changes)
     pulls = np.empty((times.size, replicates, bandit.arms), np.int32 if horizon < 2**31 else np.int64)
-    reward = _draw_by_law if bandit.quantile is None else _draw_by_quantiles(bandit.quantile)
-    _play(policy, lambda first, last: bandit.arrays, reward, _record_pulls, bandit.arms, times, pulls, rng, workers)
-    values = {"regret": (("time", "replicate"), pulls @ bandit.gaps), "pulls": (("time", "replicate", "arm"), pulls)}
+    draw = reward_kernel(bandit)
+    _play(policy, lambda first, last: bandit.arrays, draw, _record_pulls, bandit.arms, times, pulls, rng, workers)
+    regret = bandit.regrets(times, pulls) if isinstance(bandit, PiecewiseBandit) else pulls @ bandit.gaps
+    values = {"regret": (("time", "replicate"), regret), "pulls": (("time", "replicate", "arm"), pulls)}
     return Trace(policy.name, times, values, "round")
 
 
@@ -384,7 +424,7 @@ def play_losses(
     horizon = table.rounds if horizon is None else count(horizon, "horizon", at_least=1)
     if horizon > table.rounds:
         raise ValueError(f"horizon is {horizon}; the table has {table.rounds} rounds")
-    _check_rewards(policy, 0.0, 1.0, "losses")
+    check_rewards(policy.name, policy.rewards, (0.0, 1.0), "losses")
     times = record_times(horizon, points=points)
     suffered = np.empty((times.size, replicates, 2))
     take = _take_losses_by_weight if policy.weighs else _take_losses
@@ -448,7 +488,7 @@ def play_binary_histories(policy: Policy, *, arms: int, rounds: int, rng: np.ran
         raise ValueError(
             f"rounds is {rounds}; it must lie between the number of arms, {arms}, and {MOST_BINARY_ROUNDS}"
         )
-    _check_rewards(policy, 0.0, 1.0, "coins")
+    check_rewards(policy.name, policy.rewards, (0.0, 1.0), "coins")
     times, numbers = np.arange(rounds + 1), np.arange(2**rounds)
     records = np.empty((times.size, numbers.size, 2, arms), np.int32)
     _play(
