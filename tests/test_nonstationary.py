@@ -47,7 +47,7 @@ def discounted_index(history, t, arm, discount):
         (discounted_ucb(0.97), discounted_index, 0.97),
         (discounted_ucb(1.0), discounted_index, 1.0),
     ],
-    ids=str,
+    ids=["window 37", "window 1000", "factor 0.97", "factor 1"],
 )
 def test_policies_against_plain_ones(policy, index, number):
     trace = play_bandit(BANDIT, policy, horizon=N, rng=stream(0, "plain"), replicates=LANES + 2, points=N)
