@@ -56,12 +56,25 @@ def of_kl_ucb(bandit, t):
     return total
 
 
-FORMULAS = {"UCB1": of_ucb1, "asymptotic UCB": of_asymptotic_ucb, "KL-UCB(c=3)": of_kl_ucb}
+def of_tsallis_inf(bandit, t):
+    """Over a grid of roots of probabilities, for all arms but one best one."""
+    s = np.arange(1.0, t + 1)
+    b, q = 2 * np.sqrt(s) - 2 * np.sqrt(s - 1) + s**-0.5, s**-0.5 + 1.25 / np.maximum(s - np.sqrt(s), 0.625)
+    x = np.linspace(0, 1, 1001)[:, None]
+    return sum((2 * b * x - (gap - 2 * q) * x**2).max(axis=0).sum() for gap in sorted(bandit.gaps)[1:])
+
+
+FORMULAS = {
+    "UCB1": of_ucb1,
+    "asymptotic UCB": of_asymptotic_ucb,
+    "KL-UCB(c=3)": of_kl_ucb,
+    "Tsallis-INF": of_tsallis_inf,
+}
 
 
 @pytest.mark.parametrize(
     ("bandit", "name"),
-    [(COINS, "UCB1"), (COINS, "asymptotic UCB"), (COINS, "KL-UCB(c=3)"), (NORMAL, "asymptotic UCB")],
+    [*((COINS, name) for name in FORMULAS), (NORMAL, "asymptotic UCB")],
     ids=str,
 )
 def test_bounds_against_formulas(bandit, name):
@@ -75,7 +88,7 @@ def test_bounds_against_formulas(bandit, name):
 
 
 def test_bounds_hold_for_the_curves_that_they_are_drawn_beside():
-    policies = [named_policy(text) for text in ("ucb1", "asymptotic-ucb", "kl-ucb:c=3", "thompson")]
+    policies = [named_policy(text) for text in ("ucb1", "asymptotic-ucb", "kl-ucb:c=3", "tsallis-inf", "thompson")]
     runs = compare_policies(COINS, policies, horizon=2000, replicates=64, points=20)
     bounds = stated_regret(COINS, runs["policy"].to_numpy().tolist(), runs["time"].to_numpy())
     assert bounds.keys() == FORMULAS.keys()
@@ -95,7 +108,7 @@ def test_bounds_are_those_of_a_shorter_run():
     [
         (COINS, FORMULAS.keys()),
         # Where the best mean is 1, there is no divergence from it.
-        (Bandit.bernoulli([1.0, 0.5]), {"UCB1", "asymptotic UCB"}),
+        (Bandit.bernoulli([1.0, 0.5]), {"UCB1", "asymptotic UCB", "Tsallis-INF"}),
         (NORMAL, {"asymptotic UCB"}),
         (Bandit.gaussian([0, 1], 0.5), set()),
         (Bandit.gaussian([0, 1], [1, 2]), set()),
@@ -115,7 +128,7 @@ OTHERS = ["ucb1:1", "kl-ucb", "kl-ucb:c=2", "kl-ucb:gaussian,3", "asymptotic-ucb
 
 @pytest.mark.parametrize("bandit", [COINS, NORMAL], ids=str)
 def test_no_bound_for_other_policies(bandit):
-    texts = OTHERS + [text for text in EVERY if text not in ("ucb1", "asymptotic-ucb")]
+    texts = OTHERS + [text for text in EVERY if text not in ("ucb1", "asymptotic-ucb", "tsallis-inf")]
     others = [named_policy(text).name for text in texts]
     assert stated_regret(bandit, others, TIMES) == {}
     assert stated_regret(bandit, [], TIMES) == {}
