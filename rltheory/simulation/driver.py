@@ -86,9 +86,7 @@ def _told(error: Exception) -> str:
     return "".join(traceback.format_exception(type(error), error, frames))
 
 
-def carry_out(
-    plan: Plan, store: Store, executor: Executor, *, retry: bool = False, progress: bool = False
-) -> Tally:
+def carry_out(plan: Plan, store: Store, executor: Executor, *, retry: bool = False, progress: bool = False) -> Tally:
     """Compute the tasks of a plan that its store lacks.
 
     It may be killed at any moment: carried out again, it does what is missing. Several drivers may carry out the same
@@ -142,7 +140,7 @@ class _Driver:
     bar: Bar | None
     retry: bool
     seconds: dict[str, float] = field(default_factory=dict)  # of a task, by the name of its experiment
-    bytes: dict[str, float] = field(default_factory=dict)
+    sizes: dict[str, float] = field(default_factory=dict)
     under_way: "dict[Future[_Outcome], _Batch]" = field(default_factory=dict)
     again: deque[_Batch] = field(default_factory=deque)  # after the loss of a worker
     retried: set[int] = field(default_factory=set)
@@ -211,7 +209,7 @@ class _Driver:
             name = self.plan.locate(task)[0].name
             other = bool(tasks) and name != self.plan.locate(tasks[0])[0].name
             seconds += self.seconds.get(name, BATCH_SECONDS)
-            size += self.bytes.get(name, 0.0)
+            size += self.sizes.get(name, 0.0)
             full = seconds > BATCH_SECONDS or size > BATCH_BYTES or len(tasks) >= min(BATCH_TASKS, share)
             if tasks and (other or full):
                 self.queue.appendleft((task, stop))
@@ -255,7 +253,7 @@ class _Driver:
         del self.under_way[future]
         name = self.plan.locate(batch.tasks[0])[0].name
         self.seconds[name] = outcome.seconds
-        self.bytes[name] = len(outcome.content) / len(batch.tasks)
+        self.sizes[name] = len(outcome.content) / len(batch.tasks)
         self.computed += len(outcome.finished)
         for digest in outcome.finished:
             if digest in self.store.failed:

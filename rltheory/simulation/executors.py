@@ -1,8 +1,10 @@
 """Who computes: threads of this process, other processes, or a Dask cluster."""
 
+import math
 import multiprocessing
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Future, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -14,6 +16,9 @@ from rltheory.arrays import positive
 from rltheory.simulation.engine import Workers
 
 __all__ = ["Cluster", "Crew", "Executor", "Processes", "Threads"]
+
+
+SECONDS_BETWEEN_COUNTS = 1.0  # of the workers of a cluster
 
 
 class Crew(Protocol):
@@ -176,11 +181,15 @@ class Cluster:
         ModuleNotFoundError
             If Dask is not installed.
         """
-        from distributed import Client
+        try:
+            from distributed import Client
+        except ModuleNotFoundError:
+            raise ModuleNotFoundError("a cluster needs Dask: pip install 'rltheory[cluster]'") from None
 
         with ExitStack() as stack:
             try:
-                client = stack.enter_context(Client(self.address, timeout=positive(self.patience, "patience")))
+                patience = positive(self.patience, "patience")
+                client = stack.enter_context(Client(self.address, timeout=patience))  # type: ignore[no-untyped-call]
             except (OSError, ValueError, TypeError) as error:
                 raise ConnectionError(f"no Dask scheduler answers at {self.address!r} ({_first_line(error)})") from None
             yield _ClusterCrew(client, self.address)
@@ -191,11 +200,16 @@ class _ClusterCrew:
         self._client, self._address = client, address
         self._executor = client.get_executor(pure=False)
         self.note = f"Dask's dashboard: {client.dashboard_link}"
+        self._counted = -math.inf
+        self._workers = 0
 
     @property
     def workers(self) -> int:
         self._check()
-        return sum(worker["nthreads"] for worker in self._client.scheduler_info(n_workers=-1)["workers"].values())
+        if time.monotonic() > self._counted + SECONDS_BETWEEN_COUNTS:
+            self._workers = sum(self._client.nthreads().values())
+            self._counted = time.monotonic()
+        return self._workers
 
     def submit(self, function: Callable[[Any], Any], item: Any) -> "Future[Any]":
         self._check()

@@ -79,7 +79,9 @@ class Experiment:
         for quantity, (dims, array) in result.items():
             if len(dims) != array.ndim or array.dtype.hasobject:
                 found = f"dimensions {dims}, shape {array.shape} and type {array.dtype}"
-                raise TypeError(f"{quantity} has {found}; it must have a label for each dimension and no Python objects")
+                raise TypeError(
+                    f"{quantity} has {found}; it must have a label for each dimension and no Python objects"
+                )
         return result
 
 
@@ -87,8 +89,8 @@ class Experiment:
 class Plan:
     """Experiments in order; their replicates are tasks, numbered from 0.
 
-    A task is known by its digest: SHA-256 of the function, its arguments, the root seed, the replicate, and the versions
-    of what decides about the numbers. Neither labels nor other experiments enter.
+    A task is known by its digest: SHA-256 of the function, its arguments, the root seed, the replicate, and the
+    versions of what decides about the numbers. Neither labels nor other experiments enter.
 
     Parameters
     ----------

@@ -8,9 +8,10 @@ A store is a folder::
     failures/<digest>.json a task that failed: what it was, and the traceback
     claims/<digest>        locked by those who carry out the plan; no content matters
 
-A result is found by the digest of its task. A file that holds one task bears its digest; one that holds several bears a
-digest of theirs and lists them. Inside, tasks whose results have equal names and shapes form a group, and each array of a
-group has them as its first dimension. Results hold no times of day and no durations: who computes the same writes the same.
+A result is found by the digest of its task. A file that holds one task bears its digest; one that holds several bears
+a digest of theirs and lists them. Inside, tasks whose results have equal names and shapes form a group, and each array
+of a group has them as its first dimension. Results hold no times of day and no durations: who computes the same writes
+the same.
 
 Files are written beside their place, flushed to the disk, and renamed. What is there is whole.
 """
@@ -35,8 +36,10 @@ from rltheory.simulation.experiments import Experiment, Plan, Result, canonical,
 
 try:
     import fcntl
+
+    LOCKS = True
 except ImportError:  # not a POSIX system: several drivers then repeat each other's work
-    fcntl = None  # type: ignore[assignment]
+    LOCKS = False
 
 __all__ = ["Claims", "Failure", "Store", "packed"]
 
@@ -114,8 +117,10 @@ def _write(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:  # a full disk does not tell
+            error.filename = str(path.parent)
         raise
     if os.name == "posix":  # elsewhere folders can't be opened
         folder = os.open(path.parent, os.O_RDONLY)
@@ -350,14 +355,14 @@ class Claims:
     @property
     def alone(self) -> bool:
         """Whether nobody else has been here since the store was opened."""
-        return fcntl is None or (self._first and os.fstat(self._file.fileno()).st_size == self._size)
+        return not LOCKS or (self._first and os.fstat(self._file.fileno()).st_size == self._size)
 
     def take(self, start: int, stop: int) -> bool:
         """Claim the tasks of a range; False if somebody else has one of them."""
         return self._lock(start, stop - start)
 
     def _lock(self, start: int, length: int) -> bool:
-        if fcntl is None:
+        if not LOCKS:
             return True
         try:
             fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, length, start)

@@ -70,8 +70,8 @@ class TheoremStudy:
         Theorems, groups, Python files that define theorems, or settings that :func:`~rltheory.theory.falsify` stored.
     setting
         Values of fields of the setting; without them, and without a grid, the default settings are judged. A game or a
-        process is a table that names an ``instance``, a function of :mod:`rltheory.instances`, and its arguments; a game
-        can be a table with the ``file`` of its win counts or orders.
+        process is a table that names an ``instance``, a function of :mod:`rltheory.instances`, and its arguments; a
+        game can be a table with the ``file`` of its win counts or orders.
     grid
         For each of several fields, or parts of a field such as ``"game.n"``, a list of values; all combinations are
         judged.
@@ -289,7 +289,9 @@ def _made(kind: type[T], table: Table) -> T:
     parts = {part.name: part for part in fields(kind)}  # type: ignore[arg-type]
     for key, value in table.items():
         _check_known(key, list(parts), "the key")
-        default = parts[key].default_factory() if parts[key].default_factory is not MISSING else parts[key].default
+        factory, default = parts[key].default_factory, parts[key].default
+        if factory is not MISSING:
+            default = factory()
         if default is not MISSING and default is not None:
             with _at(key):
                 _of_type(value, (int, float) if isinstance(default, float) else type(default), key)

@@ -61,13 +61,13 @@ def run(arguments: Mapping[str, Any], seed: int, replicate: int) -> Result:
     The random stream is named by the algorithm, the problem, the other arguments, and the replicate.
     """
     function = algorithm_of(arguments["algorithm"], canonical(arguments.get("source")))
-    known = list(inspect.signature(function).parameters.values())
-    problem, *others = (arguments["problem"], *arguments["arguments"].items())
-    given = {name: build(canonical(value), _annotation(function, name), seed) for name, value in others}
-    if any(parameter.name == "rng" for parameter in known):
-        words = canonical([problem, arguments["arguments"]])
-        given["rng"] = stream(seed, "study", arguments["algorithm"], words, replicate)
-    trace = function(build(canonical(problem), known[0].annotation, seed), **given)
+    known = inspect.signature(function).parameters
+    problem, others = arguments["problem"], arguments["arguments"]
+    given = {name: build(canonical(value), known[name].annotation, seed) for name, value in others.items()}
+    if "rng" in known:
+        given["rng"] = stream(seed, "study", arguments["algorithm"], canonical([problem, others]), replicate)
+    first = next(iter(known.values()))
+    trace = function(build(canonical(problem), first.annotation, seed), **given)
     if not isinstance(trace, Trace):
         raise TypeError(f"{arguments['algorithm']} returned {type(trace).__name__}; it must return a Trace")
     clock = np.array(trace.clock.encode())
@@ -78,10 +78,6 @@ def algorithm_of(name: str, source: str = "null") -> Callable[..., Any]:
     """Algorithm of the package, or of a user's file, whose name and text are given as JSON."""
     function: Callable[..., Any] = getattr(_module(source) if source != "null" else algorithms, name)
     return function
-
-
-def _annotation(function: Callable[..., Any], name: str) -> Any:
-    return inspect.signature(function).parameters[name].annotation
 
 
 @lru_cache(BUILT)
