@@ -16,7 +16,8 @@ from rltheory.studies.study import Study
 __all__ = ["Estimate", "estimate", "sweep"]
 
 SAMPLE = 20  # tasks that are run for an estimate, at most
-SAMPLE_SECONDS = 10.0  # spent on it; no task is begun after that
+SAMPLE_SECONDS = 10.0  # of timed work; no task is begun after that
+COMPILE_SECONDS = 60.0  # after which none is begun either, if most of the time went into compilation
 WORTH_REPEATING = 30.0  # seconds up to which a task is run a second time
 
 
@@ -125,7 +126,7 @@ def estimate(study: Study | str | Path, *, store: str | Path | None = None) -> E
     seconds: list[float] = []
     began = perf_counter()
     for task in left[_spread(left.size)]:
-        if seconds and perf_counter() - began > SAMPLE_SECONDS:
+        if sum(seconds) > SAMPLE_SECONDS or perf_counter() - began > COMPILE_SECONDS:
             break
         seconds.append(_timed(plan, int(task)))
     work = sum(seconds) / len(seconds) * left.size if seconds else 0.0
