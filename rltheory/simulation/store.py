@@ -23,6 +23,7 @@ import socket
 import time
 import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from io import BytesIO
@@ -195,6 +196,7 @@ class Store:
         if self.create and not manifest.exists():
             self._make(manifest)
         _check_manifest(manifest)
+        self._sweep_up()
         self.refresh()
 
     def _make(self, manifest: Path) -> None:
@@ -207,15 +209,18 @@ class Store:
             (self.folder / part).mkdir(parents=True, exist_ok=True)
         _write(manifest, (json.dumps({"format": STORE, "versions": versions()}, indent=1) + "\n").encode())
 
+    def _sweep_up(self) -> None:
+        """Remove what is left of files that were never finished."""
+        for path in self.folder.glob("*/*.tmp"):
+            with suppress(OSError):  # it may be gone, or not ours to remove
+                if path.stat().st_mtime < time.time() - OLD_SECONDS:
+                    path.unlink()
+
     def refresh(self) -> None:
         """Notice what others have added. What can't be read is noted in `unreadable`, and left as it is."""
-        now = time.time()
         for part, name in _listed(self.folder):
-            path = self.folder / part / name
-            if name.endswith(".tmp"):
-                if now - path.stat().st_mtime > OLD_SECONDS:
-                    path.unlink(missing_ok=True)
-            elif (key := f"{part}/{name}") not in self._seen:
+            path, key = self.folder / part / name, f"{part}/{name}"
+            if not (name.endswith(".tmp") or key in self._seen):
                 self._seen.add(key)
                 try:
                     if part == "results":
