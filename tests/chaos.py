@@ -2,8 +2,8 @@
 
     python -m tests.chaos --times 100
 
-Each round begins a study in a store of its own and disturbs it once, at a random moment: it kills the driver, a worker or
-the scheduler (SIGKILL), or fills the disk. Then the study is begun again and left alone. After that
+Each round begins a study in a store of its own and disturbs it once, at a random moment: it kills the driver, a worker
+or the scheduler (SIGKILL), or fills the disk. Then the study is begun again and left alone. After that
 
 - the results are byte for byte those of the undisturbed study,
 - no task that was stored before was computed again: each task adds a line to a log when it is computed.
@@ -167,7 +167,7 @@ def driver_killed(study: Study, dice: random.Random, seconds: float) -> None:
     wait_for_moment(study, dice, seconds)
     workers = children(driver.pid)
     kill(driver.pid)
-    driver.wait()
+    driver.communicate()
     for _ in range(100):  # its processes notice that it is gone
         if not any(Path(f"/proc/{worker}").exists() for worker in workers):
             return

@@ -234,7 +234,10 @@ class Store:
 
     def add(self, digests: Sequence[bytes], content: bytes) -> None:
         """Add the results of tasks, as :func:`packed` makes them."""
-        _write(self._free(self.folder / "results" / f"{_file_name(digests)}.npz"), content)
+        path = self._free(self.folder / "results" / f"{_file_name(digests)}.npz")
+        _write(path, content)
+        self._seen.add(f"results/{path.name}")
+        self.finished.update(digests)
 
     def add_failure(self, digest: bytes, failure: Failure) -> None:
         """Add a task that failed."""
@@ -303,6 +306,8 @@ class Store:
 
         What both have stays as it is here. Files of `other` that can't be read are left out.
         """
+        self.refresh()
+        other.refresh()
         before = len(self.finished)
         for path in sorted((other.folder / "results").glob("*.npz")):
             if path not in other.unreadable and not self.finished.issuperset(tasks := _tasks(path)):

@@ -4,6 +4,7 @@ import inspect
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
 from itertools import product
@@ -115,7 +116,9 @@ class TheoremStudy:
                 for key in table:
                     with _at(part):
                         _check_known(key.partition(".")[0], known, f"the field of {theorem.name}")
-            yield from _points(self.setting, self.grid, folder)
+            with _at("setting"):
+                base = _embedded(self.setting, folder)
+            yield from _points(base, self.grid, folder)
         else:
             yield from ((place, {}) for place in range(len(default_settings(theorem))))
 
@@ -157,7 +160,11 @@ class AlgorithmStudy:
         for place, name in enumerate(_names(self.names)):
             with _at("names", place):
                 function, short, source = _algorithm(name, folder)
-            base = dict(self.arguments) if self.problem is None else {"problem": self.problem, **self.arguments}
+            with _at("arguments"):
+                base = _embedded(self.arguments, folder)
+            if self.problem is not None:
+                with _at("problem"):
+                    base["problem"] = _embedded(self.problem, folder)
             for given, labels in _points(base, self.grid, folder):
                 problem = self._check(function, short, given, seed)
                 values = {key: value for key, value in given.items() if key != "problem"}
@@ -370,16 +377,18 @@ def _points(base: Table, grid: Table, folder: Path) -> Iterator[tuple[dict[str, 
             if not isinstance(values, Sequence) or isinstance(values, str) or not values:
                 raise ValueError(f"{path} is {values!r}; it must be a list of values, not empty")
     for chosen in product(*paths.values()):
-        point = _embedded(base, folder)
+        point = deepcopy(dict(base))
         for path, value in zip(paths, chosen, strict=True):
             with _at("grid", path):
                 *outer, last = path.split(".")
-                table = point
+                table: dict[str, Any] = point
                 for name in outer:
                     if not isinstance(table.get(name), dict):
                         raise ValueError(f"{path} is part of {name}, which is no table")
                     table = table[name]
                 table[last] = _embedded(value, folder)
+        with _at("grid"):
+            _check_instances(point)
         labels = {
             path: value if isinstance(value, (bool, int, float, str)) else canonical(value)
             for path, value in zip(paths, chosen, strict=True)
@@ -391,13 +400,23 @@ def _embedded(value: Any, folder: Path) -> Any:
     """Copy of plain data in which games are what their files hold, for workers may not see the files."""
     if not isinstance(value, Mapping):
         return value
+    _check_instances({"": value})
     if "file" in value:
         path = folder / value["file"]
         game = PreferenceGame.from_preflib(path) if path.suffix in FORMATS else PreferenceGame.from_csv(path)
         return {"game": setting_to_dict(game)}
-    if "instance" in value:
-        _check_instance(value)
-    return {key: _embedded(part, folder) for key, part in value.items()}
+    copy = {}
+    for key, part in value.items():
+        with _at(key):
+            copy[key] = _embedded(part, folder)
+    return copy
+
+
+def _check_instances(tables: Table) -> None:
+    """Check names and arguments of all instances that are described directly in a table."""
+    for table in tables.values():
+        if isinstance(table, Mapping) and "instance" in table:
+            _check_instance(table)
 
 
 def _check_instance(table: Table) -> None:

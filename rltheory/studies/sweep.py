@@ -74,7 +74,7 @@ def sweep(
     >>> with TemporaryDirectory() as folder:
     ...     results = sweep(Study(algorithms=[learner]), store=folder)
     ...     print(results.progress)
-    ...     results.dataset()["regret"].sizes["replicate"]
+    ...     results.dataset()["noise"].sizes["replicate"]
     3 finished, 0 failed, 0 missing
     3
     """
