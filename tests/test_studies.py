@@ -1,6 +1,12 @@
 """Studies: what a file may say, what a store then holds, and that it is what the library gives without it."""
 
+import os
+import re
 import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -338,3 +344,38 @@ def test_a_store_without_a_study_says_so(tmp_path):
     done = run("status", tmp_path / "store")
     assert done.exit_code == 2
     assert "has seen no study yet" in done.stderr
+
+
+def test_the_page_on_studies_can_be_followed(tmp_path):
+    """Its commands are run as they stand, with the machine called head being this one."""
+    page = (Path(__file__).parents[1] / "docs" / "studies.md").read_text(encoding="utf-8")
+    (study,) = re.findall(r"```toml\n# study.toml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "study.toml").write_text(study.replace("2000", "100").replace("256", "32"), encoding="utf-8")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    host, port = address.split(":")
+    commands = "\n".join(re.findall(r"```shell\n(.*?)```", page, re.DOTALL)).replace("head:8786", address)
+    scheduler, worker = "dask scheduler", f"dask worker tcp://{address} --nworkers 2 --nthreads 1"
+    assert commands.count(scheduler) == commands.count(worker) == 1
+    commands = commands.replace(scheduler, f"{scheduler} --host {host} --port {port} --no-dashboard > log 2>&1 &")
+    commands = commands.replace(worker, f"{worker} --no-dashboard > log 2>&1 &")
+    script = (
+        'set -e\nrltheory() { "$PYTHON" -m rltheory "$@"; }\ndask() { exec "$PYTHON" -m dask "$@"; }\n'
+        f"{commands}\nkill $(jobs -p)\nwait\n"
+    )
+    paths = os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, sys.path)])
+    environment = os.environ | {"PYTHON": sys.executable, "PYTHONPATH": paths}
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    tasks = 24 + 7 + 40
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"{tasks} tasks, of which 0 are finished"
+    assert lines.count(f"{tasks} finished, 0 failed, 0 missing. Store: out") == 4
+    assert lines[-2:] == [
+        f"{tasks} results added to everything, which has {tasks}",
+        f"{tasks} finished, 0 failed, 0 missing. Store: everything",
+    ]
+    assert (tmp_path / "report" / "index.html").exists()
