@@ -19,6 +19,7 @@ from rltheory.cli import main
 from rltheory.instances import random_game, river_swim
 from rltheory.simulation import Threads, stream
 from rltheory.simulation.experiments import canonical
+from rltheory.simulation.store import packed
 from rltheory.studies import AlgorithmStudy, Results, Study, TheoremStudy, estimate, sweep
 from rltheory.theorems.tiapkin2025 import Setting
 
@@ -109,6 +110,11 @@ def test_without_a_file_the_place_is_named():
         Study(algorithms=[wrong]).plan()
 
 
+def stored_bytes(store):
+    """Bytes of all results, each as the only one of a file and under no digest."""
+    return {packed([(bytes(32), result)]) for _, result in store.results()}
+
+
 def test_learners_run_as_they_do_alone(file, tmp_path):
     results = sweep(file, store=tmp_path / "store", executor=Threads(2))
     assert results.progress == (12, 0, 0)
@@ -147,6 +153,7 @@ def test_verdicts_are_those_of_verify(tmp_path):
         folder=tmp_path,
     )  # fmt: skip
     results = sweep(study, store=tmp_path / "store")
+    assert packed([(bytes(32), study.plan().experiments[3].compute(0))]) in stored_bytes(results.store)
     verdicts = results.verdicts()
     default = list(rl.find("nash-mp/sampled")[0].settings())
     assert len(verdicts) == 8 + len(default) + 1
@@ -350,7 +357,7 @@ def test_the_page_on_studies_can_be_followed(tmp_path):
     """Its commands are run as they stand, with the machine called head being this one."""
     page = (Path(__file__).parents[1] / "docs" / "studies.md").read_text(encoding="utf-8")
     (study,) = re.findall(r"```toml\n# study.toml\n(.*?)```", page, re.DOTALL)
-    (tmp_path / "study.toml").write_text(study.replace("2000", "100").replace("256", "32"), encoding="utf-8")
+    (tmp_path / "study.toml").write_text(study.replace("2000", "100"), encoding="utf-8")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
@@ -360,6 +367,7 @@ def test_the_page_on_studies_can_be_followed(tmp_path):
     assert commands.count(scheduler) == commands.count(worker) == 1
     commands = commands.replace(scheduler, f"{scheduler} --host {host} --port {port} --no-dashboard > log 2>&1 &")
     commands = commands.replace(worker, f"{worker} --no-dashboard > log 2>&1 &")
+    commands = commands.replace("--store out --cluster", "--store again --cluster")  # there is work for the cluster
     script = (
         'set -e\nrltheory() { "$PYTHON" -m rltheory "$@"; }\ndask() { exec "$PYTHON" -m dask "$@"; }\n'
         f"{commands}\nkill $(jobs -p)\nwait\n"
@@ -373,7 +381,9 @@ def test_the_page_on_studies_can_be_followed(tmp_path):
     tasks = 24 + 7 + 40
     lines = done.stdout.splitlines()
     assert lines[0] == f"{tasks} tasks, of which 0 are finished"
-    assert lines.count(f"{tasks} finished, 0 failed, 0 missing. Store: out") == 4
+    assert lines.count(f"{tasks} finished, 0 failed, 0 missing. Store: out") == 3
+    assert lines.count(f"{tasks} finished, 0 failed, 0 missing. Store: again") == 1
+    assert Results(tmp_path / "again").dataset().identical(Results(tmp_path / "out").dataset())
     assert lines[-2:] == [
         f"{tasks} results added to everything, which has {tasks}",
         f"{tasks} finished, 0 failed, 0 missing. Store: everything",
