@@ -278,7 +278,7 @@ def merge(target: Path, source: Path) -> None:
     from rltheory.simulation import Store
 
     with _input():
-        known, other = Store(target, create=True), Store(source)
+        other, known = Store(source), Store(target, create=True)
         added = known.merge(other)
     _warn_of_unreadable(other)
     click.echo(f"{added} results added to {target}, which has {len(known.finished)}")

@@ -332,6 +332,14 @@ def test_claims_of_others_are_respected(store):
     mine.close()
 
 
+def test_what_others_stored_since_the_store_was_opened_is_found(store, log):
+    plan = Plan((experiment(replicates=6, log=str(log)),))
+    early = Store(store.folder)
+    assert carry_out(plan, store, Threads(2)) == (0, 6, 0)
+    assert carry_out(plan, early, Threads(2)) == (6, 0, 0)
+    assert computed(log) == Counter(range(6))
+
+
 def test_an_unreachable_cluster_is_an_error_within_seconds(store):
     plan = Plan((experiment(replicates=5),))
     carry_out(plan, store, Threads(1))

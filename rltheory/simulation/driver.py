@@ -123,6 +123,7 @@ def carry_out(plan: Plan, store: Store, executor: Executor, *, retry: bool = Fal
         crew = stack.enter_context(executor.open())
         claims = Claims(store, plan)
         stack.callback(claims.close)
+        store.refresh()  # somebody may have been here while the workers were started
         bar = Bar() if progress else None
         if bar is not None:
             stack.enter_context(bar.display)
