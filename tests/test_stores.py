@@ -161,7 +161,7 @@ def test_short_tasks_are_put_together_and_few_are_under_way(store):
                 crew.submit = watched
                 yield crew
 
-    plan = Plan((experiment("short", 3000), experiment("long", 6, seconds=0.3)))
+    plan = Plan((experiment("long", 6, seconds=0.3), experiment("short", 3000)))
     assert carry_out(plan, store, Watched(2)) == (0, 3006, 0)
     assert max(waiting) <= driving.AHEAD * 2
     assert sizes[0] == 1
@@ -277,6 +277,18 @@ def test_a_full_disk_loses_nothing(store, monkeypatch):
     assert carry_out(plan, again, Threads(4)) == (found, 8 - found, 0)
 
 
+def test_a_file_gets_its_name_when_it_is_whole(store, monkeypatch):
+    sync, seen = os.fsync, []
+
+    def watched(descriptor):
+        seen.append([path.suffix for path in (store.folder / "results").iterdir()])
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    store.add([bytes(32)], packed([(bytes(32), {"value": ((), np.array(1.0))})]))
+    assert seen == [[".tmp"], [".npz"]]  # the file, then the folder
+
+
 def test_leftovers_of_the_killed_go_after_a_day(store):
     old, young = (store.folder / "results" / f"{name}.npz.tmp" for name in ("old", "young"))
     for path in (old, young):
@@ -307,6 +319,28 @@ def test_two_drivers_share_the_work(tmp_path, log):
     assert sum(tally.computed for tally in tallies) == 60
     assert all(tally.found + tally.computed == 60 for tally in tallies)
     assert len(Store(tmp_path / "store").finished) == 60
+
+
+def test_a_driver_takes_over_from_one_that_was_killed(tmp_path, log):
+    """What the other had stored, the last moment included, is not computed again."""
+    store, plan = Store(tmp_path / "store", create=True), Plan((experiment(replicates=60, log=str(log), seconds=0.02),))
+    context = multiprocessing.get_context("spawn")
+    other = context.Process(target=drive, args=(store.folder, str(log), context.Queue()))
+    mine = threading.Thread(target=carry_out, args=(plan, store, Threads(1)))
+    other.start()
+    while not (store.folder / "claims" / plan.name).exists():
+        time.sleep(0.01)
+    mine.start()
+    while sum(line.startswith(f"{other.pid} ") for line in log.read_text().splitlines()) < 12:
+        time.sleep(0.01)
+    other.kill()
+    other.join()
+    stored = {task for task, digest in enumerate(plan.digests()) if digest in Store(store.folder).finished}
+    mine.join()
+    counts = computed(log)
+    assert stored
+    assert {task: counts[task] for task in stored} == dict.fromkeys(stored, 1)
+    assert set(counts) == set(range(60))
 
 
 def test_claims_of_others_are_respected(store):
