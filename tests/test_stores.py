@@ -325,18 +325,24 @@ def test_a_driver_takes_over_from_one_that_was_killed(tmp_path, log):
     """What the other had stored, the last moment included, is not computed again."""
     store, plan = Store(tmp_path / "store", create=True), Plan((experiment(replicates=60, log=str(log), seconds=0.02),))
     context = multiprocessing.get_context("spawn")
-    other = context.Process(target=drive, args=(store.folder, str(log), context.Queue()))
-    mine = threading.Thread(target=carry_out, args=(plan, store, Threads(1)))
+    done = context.Queue()
+    other = context.Process(target=drive, args=(store.folder, str(log), done), daemon=True)
+    mine = threading.Thread(target=carry_out, args=(plan, store, Threads(1)), daemon=True)
+
+    def wait_for(lines):
+        deadline = time.monotonic() + 60
+        while len(log.read_text().splitlines()) < lines:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
     other.start()
-    while not (store.folder / "claims" / plan.name).exists():
-        time.sleep(0.01)
+    wait_for(8)
     mine.start()
-    while sum(line.startswith(f"{other.pid} ") for line in log.read_text().splitlines()) < 12:
-        time.sleep(0.01)
+    wait_for(30)
     other.kill()
     other.join()
     stored = {task for task, digest in enumerate(plan.digests()) if digest in Store(store.folder).finished}
-    mine.join()
+    mine.join(60)
     counts = computed(log)
     assert stored
     assert {task: counts[task] for task in stored} == dict.fromkeys(stored, 1)
