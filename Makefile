@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: verify test docs bench format clean
+.PHONY: verify test docs browse bench format clean
 
 verify: $(VENV)/for-use  ## judge every theorem; table here, page in report/index.html
 	$(BIN)/rltheory verify
@@ -19,6 +19,9 @@ test: $(VENV)/for-test  ## lint, format, types, import contracts, tests, proof c
 docs: $(VENV)/for-docs  ## build the documentation in docs/_build/html
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
+browse: $(VENV)/for-browser docs verify  ## open report, documentation and demos in a browser; needs Chromium, or installs it
+	$(BIN)/pytest --no-header tests/browser/check_pages.py
+
 bench: $(VENV)/for-bench  ## race the peers and the machine's limits; one table
 	$(BIN)/python -m benchmarks
 
@@ -27,7 +30,7 @@ format: $(VENV)/for-test  ## put the sources into shape
 	$(BIN)/ruff check --fix .
 
 clean:  ## remove what the other commands made
-	rm -rf $(VENV) report docs/_build docs/gallery docs/api
+	rm -rf $(VENV) report docs/_build docs/gallery docs/api docs/theorems
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -42,6 +45,10 @@ $(VENV)/for-test: pyproject.toml | $(BIN)/python
 
 $(VENV)/for-docs: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[docs]"
+	touch $@
+
+$(VENV)/for-browser: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[test,browser]"
 	touch $@
 
 # A peer that does not install here is named, by this and by the benchmarks, and the others race without it.

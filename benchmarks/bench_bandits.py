@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.harness import Contender, Limit, Race, peer
 from rltheory.algorithms import compare_policies
-from rltheory.algorithms.bandits import exp3, kl_ucb, moss, thompson, ucb1
+from rltheory.algorithms.bandits import bayes_ucb_beta, dmed, exp3, kl_ucb, moss, thompson, ucb1
 from rltheory.plots import regret
 from rltheory.problems import Bandit
 
@@ -163,6 +163,9 @@ def pull_races() -> Iterator[Race]:
             )
         contenders += [of_smpybandits(theirs, name)] if theirs else []
         yield Race(f"{policy.name}: a pull", contenders, Limit(1 / limit))
+    for policy, name in ((dmed(), "DMED"), (bayes_ucb_beta(), "BayesUCB")):
+        contenders = [ours(policy, 5_000, 64, 1)] + ([of_smpybandits(theirs, name)] if theirs else [])
+        yield Race(f"{policy.name}: a pull", contenders)
 
 
 def curve_race() -> Iterator[Race]:

@@ -1,12 +1,14 @@
 """Configuration of the documentation. Build it with ``python -m sphinx -W -b html docs docs/_build/html``."""
 
+import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
 
 from docutils import nodes
 from latex2mathml.converter import convert
 
-from rltheory.theorems import catalogue
+docs = Path(__file__).parent
+sys.path[:0] = [str(docs / "extensions"), str(docs.parent)]  # the gallery of theorems reads the proof checks
 
 project = "rltheory"
 author = project_copyright = "The rltheory developers"
@@ -18,11 +20,13 @@ extensions = [
     "sphinx.ext.autosummary",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
+    "sphinx_design",
     "sphinxcontrib.bibtex",
+    "theorem_gallery",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "examples"]
-myst_enable_extensions = ["deflist", "dollarmath", "smartquotes"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "smartquotes"]
 myst_heading_anchors = 3
 
 html_theme = "furo"
@@ -50,35 +54,8 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "write_computation_times": False,
     "show_memory": False,
+    "parallel": 2,
 }
-
-
-def list_theorems(app):
-    """Write the page of all theorems, from their own texts."""
-    lines = ["# Theorems", "", "Every theorem of the catalogue, as `rltheory show` prints it.", ""]
-    group = None
-    for theorem in catalogue().values():
-        if theorem.group != group:
-            group = theorem.group
-            lines += [f"## {group}", ""]
-        card = theorem.card
-        lines += [
-            f"### {card.name}",
-            "",
-            f"{card.title}.",
-            "",
-            f"$${card.statement}$$",
-            "",
-            f"{card.symbols}.",
-            "",
-        ]
-        lines += [f"- Hypothesis: {text}." for text in card.hypotheses]
-        lines += [f"- Kind: {card.kind}; constants {card.standing}."]
-        lines += [f"- Controls that it refutes: {'; '.join(card.controls)}."]
-        lines += [f"- Source: {{cite:t}}`{card.paper.key}`, {card.paper.place}.", "", card.remark, ""]
-    page = Path(app.srcdir, "api", "generated", "theorems.md")
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text("\n".join(lines), encoding="utf-8")
 
 
 def mathml(latex, display):
@@ -102,5 +79,4 @@ def visit_block(self, node):
 
 
 def setup(app):
-    app.connect("builder-inited", list_theorems)
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))

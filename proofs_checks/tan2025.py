@@ -14,10 +14,11 @@ from typing import NamedTuple
 import numpy as np
 
 from rltheory.instances import diabolical_lock, random_episodes
-from rltheory.problems import FiniteHorizonMDP, TabularMDP
+from rltheory.problems import FiniteHorizonMDP, TabularMDP, offline_transitions
 from rltheory.simulation import stream
 from rltheory.theorems import tan2025 as paper
 from rltheory.theorems.tan2025 import Ascent, Frozen, Learning
+from rltheory.theorems.tan2025_hybrid import HybridLearning
 from rltheory.theory import Claim, Proof, claim
 from rltheory.trace import Trace
 
@@ -80,8 +81,8 @@ class Walk(NamedTuple):
 
 
 @cache
-def walk(s: Learning, learner: str) -> Walk:
-    """Run NORA or DOUHUA, episode by episode, from their definitions."""
+def walk(s: Learning, learner: str, bonus: float = 1.0) -> Walk:
+    """Run NORA or DOUHUA, episode by episode, from their definitions, with multiples of b; data come first, if any."""
     mdps = s.problem.stages
     matrices = [mdp.transition_matrix for mdp in mdps]
     laws = np.array([matrix if isinstance(matrix, np.ndarray) else matrix.toarray() for matrix in matrices])
@@ -93,6 +94,8 @@ def walk(s: Learning, learner: str) -> Walk:
     to_go = horizon - 1.0 - w.stages
     log = states * math.log(2) + math.log(choices * horizon * s.episodes / s.delta)
     moves, logits = np.zeros((horizon, choices, states)), np.zeros((horizon, choices))
+    if isinstance(s, HybridLearning):
+        moves += offline_transitions(s.problem, s.visits, rng).transitions
     rows, f, k, then = [], logits, 0, -np.ones((horizon, choices))
     for _ in range(s.episodes):
         n = moves.sum(axis=2)
@@ -104,7 +107,7 @@ def walk(s: Learning, learner: str) -> Walk:
             b = to_go * np.where(n > 0, np.minimum(1, np.sqrt(log / (2 * seen))), 1)
             f, ahead = np.zeros_like(r), np.zeros(states)
             for h in reversed(range(horizon)):
-                f[h] = np.minimum(horizon - h, r[h] + believed[h] @ ahead + b[h])
+                f[h] = np.minimum(horizon - h, r[h] + believed[h] @ ahead + bonus * b[h])
                 ahead = w.greatest(f[h]) if learner == "NORA" else w.sums(policy[h] * f[h])
             if learner == "NORA":
                 k, policy = 0, 1 / np.tile(sizes[owner], (horizon, 1))
@@ -135,6 +138,12 @@ def optimum(s: Learning) -> tuple[np.ndarray, np.ndarray]:
 def lost(s, w):
     """What the policy of each episode loses."""
     return optimum(s)[0] - (w.occupancy(w.policy, s.problem.initial) * w.r).sum(axis=(1, 2))
+
+
+def missed(s, w):
+    """What NORA's actor misses in each episode, in the mean."""
+    gap = w.greatest(w.f)[:, :, w.owner] - w.f
+    return (w.occupancy(w.policy, s.problem.initial) * gap).sum(axis=(1, 2))
 
 
 def all_times(s):
@@ -329,13 +338,13 @@ def values_of(w, learner):
     return w.greatest(w.f) if learner == "NORA" else w.sums(w.policy * w.f)
 
 
-def shared_steps(proof, learner):
-    """The steps that both proofs have: what the critic errs, where the learner goes, and in the mean."""
+def laws_and_means(proof, learner, bonus=1.0):
+    """The steps that all proofs on critics have: the event that is likely, and what it means for values."""
 
     @proof.step("With probability 1 - delta every empirical law is within sqrt(2 L / n) of the true one in sums")
     def laws(s: Learning) -> Claim:
         """Weissman's inequality for each row and number of visits."""
-        w, (_, log) = walk(s, learner), sizes_of_bonuses(s)
+        w, (_, log) = walk(s, learner, bonus), sizes_of_bonuses(s)
         n, states = np.arange(1, s.episodes + 1), w.P.shape[2]
         tails = (2.0**states - 2) * np.exp(-n * (2 * log / n) / 2)
         return claim(w.r.size * tails.sum(), "<=", s.delta, "a union over rows and n <= T")
@@ -343,12 +352,19 @@ def shared_steps(proof, learner):
     @proof.step("|<p^ - p, V>| <= (max V - min V) |p^ - p|_1 / 2")
     def means(s: Learning) -> Claim:
         """Both laws sum to 1: a constant can be taken from V."""
-        w = walk(s, learner)
+        w = walk(s, learner, bonus)
         values = values_of(w, learner)[:, 1:]
         difference = np.where(w.then[:, :-1, :, None] > 0, w.believed[:, :-1] - w.P[:-1], 0)
         left = np.abs(np.einsum("thcs,ths->thc", difference, values))
         right = np.ptp(values, axis=2)[:, :, None] * np.abs(difference).sum(axis=3) / 2
         return claim(left, "<=", right, "Hoelder, after the middle of V is taken from it", rounding=ROUNDING)
+
+    return laws, means
+
+
+def steps_on_errors(proof, learner):
+    """What critics err: the last of these steps."""
+    laws, means = laws_and_means(proof, learner)
 
     @proof.step("Then 0 <= f - T f <= limit", uses=[laws, means])
     def errors(s: Learning) -> Claim:
@@ -358,6 +374,13 @@ def shared_steps(proof, learner):
         return claim(
             np.abs(error - w.limit / 2), "<=", w.limit / 2, "V lies in [0, H - h], so b covers it", rounding=ROUNDING
         )
+
+    return errors
+
+
+def shared_steps(proof, learner):
+    """The steps that both proofs of regret have: what the critic errs, where the learner goes, and in the mean."""
+    errors = steps_on_errors(proof, learner)
 
     @proof.step("Along the way limits sum to the stated terms at most")
     def along_the_way(s: Learning) -> Claim:
@@ -397,30 +420,41 @@ def optimism(s: Learning) -> Claim:
     return claim(lost(s, w), "<=", right, "T f <= f by induction; the differences telescope", rounding=ROUNDING)
 
 
-@regret_of_nora.step("The actor misses H (H + 1) / 2 after a change, and H kappa / (eta k) after k steps, at most")
-def follows(s: Learning) -> Claim:
-    """In each state: the theorem on tracking."""
-    w, horizon = walk(s, "NORA"), len(s.problem.stages)
-    gap = w.greatest(w.f)[:, :, w.owner] - w.f
-    missed = (w.occupancy(w.policy, s.problem.initial) * gap).sum(axis=(1, 2))
-    later = horizon * paper.tracking_constant(s.actions) / (s.eta * np.maximum(w.k, 1))
-    limit = np.where(w.k == 0, horizon * (horizon + 1) / 2, later)
-    return claim(missed, "<=", limit, "nora/tracking with x = eta k; f lies in [0, H - h + 1]", rounding=ROUNDING)
+def steps_on_tracking(proof):
+    """What the actor misses: the last of these steps."""
+
+    @proof.step("The actor misses H (H + 1) / 2 after a change, and H kappa / (eta k) after k steps, at most")
+    def follows(s: Learning) -> Claim:
+        """In each state: the theorem on tracking."""
+        w, horizon = walk(s, "NORA"), len(s.problem.stages)
+        later = horizon * paper.tracking_constant(s.actions) / (s.eta * np.maximum(w.k, 1))
+        limit = np.where(w.k == 0, horizon * (horizon + 1) / 2, later)
+        why = "nora/tracking with x = eta k; f lies in [0, H - h + 1]"
+        return claim(missed(s, w), "<=", limit, why, rounding=ROUNDING)
+
+    @proof.step("Between changes these sum to the stated bracket", uses=[follows])
+    def epochs(s: Learning) -> Claim:
+        """The harmonic sum; there are N_t + 1 stretches."""
+        w, horizon = walk(s, "NORA"), len(s.problem.stages)
+        later = horizon * paper.tracking_constant(s.actions) / s.eta
+        limit = np.where(w.k == 0, horizon * (horizon + 1) / 2, later / np.maximum(w.k, 1))
+        bracket = horizon * (horizon + 1) / 2 + later * (1 + np.log(np.arange(1, s.episodes + 1)))
+        return claim(np.cumsum(limit), "<=", np.cumsum(w.k == 0) * bracket, "1 + 1/2 + ... + 1/K <= 1 + log K")
+
+    return epochs
 
 
-@regret_of_nora.step("Between changes these sum to the stated bracket", uses=[follows])
-def epochs(s: Learning) -> Claim:
-    """The harmonic sum; there are N_t + 1 stretches."""
-    w, horizon = walk(s, "NORA"), len(s.problem.stages)
-    later = horizon * paper.tracking_constant(s.actions) / s.eta
-    limit = np.where(w.k == 0, horizon * (horizon + 1) / 2, later / np.maximum(w.k, 1))
-    t = np.arange(1, s.episodes + 1)
-    bracket = horizon * (horizon + 1) / 2 + later * (1 + np.log(t))
-    why = "1 + 1/2 + ... + 1/K <= 1 + log K, and nora/switches"
-    return claim(np.cumsum(limit), "<=", (paper.SWITCHES.bound(s, all_times(s)) + 1) * bracket, why)
+epochs = steps_on_tracking(regret_of_nora)
 
 
-@regret_of_nora.step("Conclusion, with probability 1 - 2 delta", uses=[optimism, nora_mean, epochs])
+@regret_of_nora.step("There are N_t + 1 stretches, C H psi(t / C) + 1 at most", uses=[epochs])
+def stretches(s: Learning) -> Claim:
+    """The theorem on switches."""
+    bound = paper.SWITCHES.bound(s, all_times(s)) + 1
+    return claim(np.cumsum(walk(s, "NORA").k == 0), "<=", bound, "nora/switches")
+
+
+@regret_of_nora.step("Conclusion, with probability 1 - 2 delta", uses=[optimism, nora_mean, epochs, stretches])
 def nora_conclusion(s: Learning) -> Claim:
     """Add up."""
     bound = paper.REGRET_OF_NORA.bound(s, all_times(s))

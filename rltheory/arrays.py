@@ -13,6 +13,7 @@ __all__ = [
     "Times",
     "Vector",
     "count",
+    "counts",
     "distribution",
     "float_array",
     "fraction",
@@ -82,6 +83,19 @@ def count(value: Any, name: str, *, at_least: int = 0) -> int:
     if value < at_least:
         raise ValueError(f"{name} is {value}; it must be >= {at_least}")
     return int(value)
+
+
+def counts(values: ArrayLike, name: str, shape: tuple[int, ...]) -> Times:
+    """Return `values` as a fresh C-ordered int64 array of this shape; all must be integers >= 0."""
+    array = np.array(values)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name} holds numbers of type {array.dtype}; they must be integers")
+    if array.shape != shape:
+        raise ValueError(f"{name} has shape {array.shape}; it must be {shape}")
+    if (array < 0).any():
+        place = first_index(array < 0)
+        raise ValueError(f"{name}{list(place)} is {array[place]}; it must be >= 0")
+    return array.astype(np.int64, order="C")
 
 
 def float_array(values: ArrayLike, name: str, *, ndim: int) -> Array:

@@ -66,6 +66,7 @@ def main() -> None:
       rltheory regret ucb1 thompson -o curves.svg       regret of policies for a bandit
       rltheory sweep study.toml --store out             a study that lasts for days
       rltheory analyze consolidated.npz --horizon 10    effective horizon of a process of BRIDGE
+      rltheory demo                                     interactive pages, in the browser
       rltheory cite nash-mp/kl                          BibTeX
     """
 
@@ -390,6 +391,9 @@ def race(game: str, beta: float, reference: str | None, queries: int, output: Pa
 @click.option("--workers", type=click.IntRange(min=1), help="Threads; all cores by default.")
 @click.option("--linear", is_flag=True, help="Linear time; it is logarithmic by default.")
 @click.option(
+    "--bounds", is_flag=True, help="Draw the upper bounds that theorems state for the policies, if there are any."
+)
+@click.option(
     "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File for a figure: .svg, .pdf or .png."
 )
 def regret(
@@ -400,6 +404,7 @@ def regret(
     seed: int,
     workers: int | None,
     linear: bool,
+    bounds: bool,
     output: Path | None,
 ) -> None:
     """Play policies on a bandit many times; print their final pseudo-regret, and draw it over time.
@@ -420,6 +425,7 @@ def regret(
     from rltheory.algorithms.bandits import named_policy
     from rltheory.plots import regret as draw
     from rltheory.problems import Bandit
+    from rltheory.theorems.stated_regret import stated_regret
 
     with _input():
         _check_figure(output)
@@ -444,9 +450,42 @@ def regret(
     click.echo(f"Bound of Lai and Robbins: {constant:.5g} log n = {constant * math.log(horizon):.5g}")
     if output is not None:
         with _input():
-            axes = draw(runs, lower_bound=constant, log_time=not linear)
+            times = runs["time"].to_numpy()
+            stated = stated_regret(problem, runs["policy"].to_numpy().tolist(), times) if bounds else {}
+            axes = draw(runs, lower_bound=constant, upper_bounds=stated, log_time=not linear)
             axes.set_title(problem.title)
             _save(axes, output)
+
+
+@main.command(short_help="Open interactive pages in the browser.")
+@click.argument("name", required=False)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port to listen at; a free one by default.")
+@click.option("--no-browser", is_flag=True, help="Print the address only.")
+def demo(name: str | None, port: int, no_browser: bool) -> None:
+    """Serve pages with sliders on this machine and open one in the browser; without NAME, the page that lists them.
+
+    Demos are bandits, cliff, cycles, lookahead and river. They need marimo: pip install "rltheory[demo]".
+
+    \b
+    Examples:
+      rltheory demo
+      rltheory demo cliff
+      rltheory demo bandits --port 8000 --no-browser
+    """
+    import webbrowser
+
+    from rltheory.demos import serve_demos
+
+    def announce(address: str) -> None:
+        click.echo(f"Demos at {address} (Ctrl-C ends)")
+        if not no_browser:
+            webbrowser.open(address)
+
+    with _input():
+        try:
+            serve_demos(announce, name=name, port=port)
+        except ImportError as error:
+            _fail(f'{error.name} is not installed; demos need it: pip install "rltheory[demo]"')
 
 
 @main.command(short_help="Analyse the effective horizon of a process of BRIDGE.")

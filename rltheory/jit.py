@@ -88,6 +88,11 @@ def reordering_kernel(function: F) -> F:
 
 
 def _compiled(function: F, fastmath: set[str]) -> F:
+    if getattr(function, "__closure__", None):
+        # Symbols of machine code have this name and a number that starts anew in each process: two closures of one name
+        # that different processes have written to the cache would be taken for each other.
+        name = blake2b(repr(_identity(function)).encode(), digest_size=8).hexdigest()
+        function.__qualname__ += f"_{name}"
     compiled: Any = numba.njit(nogil=True, error_model="numpy", fastmath=fastmath)(function)
     # With NUMBA_DISABLE_JIT=1, Numba returns the function itself.
     if hasattr(compiled, "enable_caching") and _is_ours(function):

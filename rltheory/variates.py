@@ -13,7 +13,7 @@ from rltheory.arrays import Matrix, Vector
 from rltheory.jit import kernel
 from rltheory.logarithm import logarithm
 
-__all__ = ["Generators", "beta", "beta_variates", "generators", "normals", "uniform", "uniforms"]
+__all__ = ["Generators", "beta", "beta_variates", "generators", "normal", "normals", "uniform", "uniforms"]
 
 Generators = NDArray[np.uint64]  # (4, L)
 

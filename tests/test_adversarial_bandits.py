@@ -259,7 +259,7 @@ def test_best_arm_in_hindsight_by_hand():
         (lambda: play_losses(TABLE, exp3(), rng=stream(0), replicates=0), "replicates is 0; it must be >= 1"),
         (
             lambda: play_losses(TABLE, replace(exp3(), rewards=(0.0, 0.5)), rng=stream(0)),
-            r"Exp3 takes rewards in \[0.0, 0.5\]; those of losses lie in \[0, 1\]",
+            r"Exp3 takes rewards in \[0.0, 0.5\]; those of losses lie in \[0.0, 1.0\]",
         ),
         (lambda: compare_policies(TABLE, [exp3(), exp3()]), "two policies are called 'Exp3'"),
         (lambda: exp3(0.0), "rate is 0.0; it must be finite and > 0"),

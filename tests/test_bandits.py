@@ -9,7 +9,7 @@ import mpmath
 import numba
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 from scipy.optimize import brentq
 
 import rltheory as rl
@@ -27,6 +27,7 @@ from rltheory.algorithms.bandits import (
     upper_bound,
 )
 from rltheory.algorithms.bandits.play import LANES
+from rltheory.algorithms.bandits.posterior import beta_tail_quantile, log_beta
 from rltheory.logarithm import logarithm
 from rltheory.problems import Bandit
 from rltheory.problems.bandit import draw
@@ -320,6 +321,8 @@ INDICES = {
     "kl-ucb:c=3": lambda n, m, v, t, k: highest("bernoulli", m, (math.log(t) + 3 * math.log(math.log(t))) / n),
     "kl-ucb-plus-plus": lambda n, m, v, t, k: highest("bernoulli", m, plus_plus(n, k) / n),
     "bayes-ucb:0.5": lambda n, m, v, t, k: m + 0.5 * stats.norm.isf(1 / t) / math.sqrt(n),
+    "bayes-ucb-beta": lambda n, m, v, t, k: special.betainccinv(1 + n * m, 1 + n - n * m, 1 / t),
+    "bayes-ucb-beta:5": lambda n, m, v, t, k: special.betainccinv(1 + n * m, 1 + n - n * m, 1 / (t * math.log(N) ** 5)),
     "bayes-ucb:0.5,5": lambda n, m, v, t, k: m + 0.5 * stats.norm.isf(1 / (t * math.log(N) ** 5)) / math.sqrt(n),
 }
 
@@ -341,7 +344,7 @@ def test_indices_against_plain_python(name):
     assert not same_pulls(FOUR, named_policy(name), mutant), "the comparison has no teeth"
 
 
-@pytest.mark.parametrize("name", ["ucb1", "ucb-tuned", "kl-ucb", "kl-ucb-plus-plus"])
+@pytest.mark.parametrize("name", ["ucb1", "ucb-tuned", "kl-ucb", "kl-ucb-plus-plus", "bayes-ucb-beta"])
 def test_indices_on_rewards_between_0_and_1(name):
     bandit = Bandit.beta([1, 4, 0.5], [1, 3, 0.2])
     assert same_pulls(bandit, named_policy(name), restated(name, INDICES[name]))
@@ -392,6 +395,55 @@ def test_imed(kind):
 
     plain = own_policy("plain", start=start, choose=choose, observe=observe, memory=lambda arms: 2 * arms)
     assert same_pulls(bandit, named_policy(f"imed:{kind}"), plain)
+
+
+@pytest.mark.parametrize("kind", ["bernoulli", "poisson", "exponential", "gaussian"])
+def test_dmed(kind):
+    """Lists of arms, as sets: what is left of the present one, and the next one."""
+    bandit = getattr(Bandit, kind)([0.6, 0.9, 0.8])
+
+    def start(memory, arms):
+        memory[:] = 0
+
+    def choose(t, memory, uniforms):
+        pulls, sums, left, following = memory.reshape(4, -1)
+        if t < pulls.size:
+            return t
+        means = sums / pulls
+        if t == pulls.size:
+            left[:] = 1
+        for arm in np.flatnonzero(left == 0):
+            m, best = means[arm], means.max()
+            if m == best:
+                cost = 0.0
+            elif best == 1 and kind == "bernoulli":
+                cost = math.inf
+            else:
+                cost = pulls[arm] * divergence(kind, m, best)
+            if cost <= math.log(t) - math.log(pulls[arm]):
+                following[arm] = 1
+        if not left.any():
+            left[:] = following
+            following[:] = 0
+        arm = int(left.argmax())
+        left[arm] = 0
+        return arm
+
+    def observe(t, memory, arm, reward):
+        memory.reshape(4, -1)[:2, arm] += 1, reward
+
+    plain = own_policy("plain", start=start, choose=choose, observe=observe, memory=lambda arms: 4 * arms)
+    assert same_pulls(bandit, named_policy(f"dmed:{kind}"), plain, horizon=400)
+    assert not same_pulls(bandit, named_policy(f"imed:{kind}"), plain, horizon=400), "the comparison has no teeth"
+
+
+@pytest.mark.parametrize(("a", "b"), [(1.0, 1.0), (1.0, 50.0), (50.0, 1.0), (3.5, 2.25), (4000.0, 900.0)])
+def test_quantiles_of_beta_tails(a, b):
+    for p in (0.5, 0.1, 1e-3, 1e-9):
+        for start in (-math.log(b / (a + b)), 10.0):
+            u = beta_tail_quantile(a, b, log_beta(a, b), math.log(p), start)
+            # Logarithms of gamma functions of thousands are good to 1e-11, and the density here is 70 at most.
+            assert -math.expm1(-u) == pytest.approx(special.betainccinv(a, b, p), abs=1e-11)
 
 
 def test_explore_then_commit():
@@ -528,7 +580,9 @@ def takes_the_horizon(name):
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in INDICES if name != "bayes-ucb:0.5,5"] + ["thompson", "imed", "epsilon-greedy:0.2"]
+    "name",
+    [name for name in INDICES if not name.endswith("5,5") and name != "bayes-ucb-beta:5"]
+    + ["thompson", "thompson-gaussian", "imed", "dmed", "epsilon-greedy:0.2", "explore-then-commit:30", "tsallis-inf"],
 )
 def test_beginnings_do_not_depend_on_the_horizon(name):
     def pulls(horizon):
@@ -693,6 +747,8 @@ def test_every_named_policy_plays():
         "epsilon-greedy": ":0.1",
         "decaying-epsilon-greedy": ":0.1",
         "explore-then-commit": ":3",
+        "sliding-window-ucb": ":9",
+        "discounted-ucb": ":0.9",
     }
     assert {"ucb1", "moss", "kl-ucb", "thompson", "imed", "bayes-ucb"} <= set(policy_names())
     for name in policy_names():

@@ -9,6 +9,7 @@ import pytest
 from rltheory.algorithms import (
     douhua,
     episodic_q_learning,
+    episodic_ucrl2,
     nora,
     psrl,
     ucbvi_bernstein,
@@ -17,6 +18,7 @@ from rltheory.algorithms import (
 from rltheory.instances import diabolical_lock, garnet, river_swim
 from rltheory.measures import action_gaps, finite_horizon_regret, finite_horizon_suboptimality
 from rltheory.problems import FiniteHorizonMDP, TabularMDP
+from rltheory.simulation import Workers, replicates
 from rltheory.solvers import backward_induction, finite_horizon_occupancy, finite_horizon_values
 from tests.restatements import plain_episodes
 from tests.restatements.plain_episodes import Moves, as_policy, best_choices, empirical, play
@@ -58,8 +60,10 @@ def restated_ucbvi(problem, episodes, bonus, bernstein):
             else:
                 width = 7 * horizon * log / np.sqrt(n)
             target = problem.stages[h].rewards + (laws[h] * v).sum(axis=1) + bonus * width
-            q[h] = np.where(visits[h] > 0, np.minimum(q[h], target), q[h])
-            made[h] = best_choices(problem.stages[0], q[h])
+            target[visits[h] == 0] = np.inf
+            q[h] = np.minimum(q[h], target)
+            best = q[h][best_choices(problem.stages[0], q[h])][problem.stages[0].state_of_choice]
+            made[h] = best_choices(problem.stages[0], np.where(q[h] == best, target, -np.inf))
             v = q[h][made[h]]
         episode = yield made
         moves.add(episode)
@@ -77,6 +81,38 @@ def restated_psrl(problem, rng):
             made[h] = best_choices(mdp, q)
             v = q[made[h]]
         moves.add((yield made))
+
+
+def restated_ucrl2(problem, episodes, bonus):
+    mdp, moves = problem.stages[0], Moves(problem, pooled=problem.stride == 0)
+    log = problem.states * math.log(2) + math.log(problem.choices * problem.horizon * episodes / DELTA)
+    while True:
+        laws, then = empirical(moves.known())
+        v, made = np.zeros(problem.states), np.empty((problem.horizon, problem.states), int)
+        for h in reversed(range(problem.horizon)):
+            q = np.array(
+                [
+                    problem.stages[h].rewards[c]
+                    + (largest_mean_in_ball(v, laws[h, c], bonus * math.sqrt(2 * log / n)) if n else max(v))
+                    for c, n in enumerate(then[h])
+                ]
+            )
+            made[h] = best_choices(mdp, q)
+            v = q[made[h]]
+        while (empirical(moves.known())[1] < np.maximum(1, 2 * then)).all():
+            moves.add((yield made))
+
+
+def largest_mean_in_ball(v, law, radius):
+    """Half the radius, as far as there is room, goes to the best state and is taken from the worst ones."""
+    top = v.argmax()
+    share = min(radius / 2, 1 - law[top])
+    kept, left = law.copy(), share
+    for state in sorted(set(range(v.size)) - {top}, key=lambda state: v[state]):
+        taken = min(kept[state], left)
+        kept[state], left = kept[state] - taken, left - taken
+    kept[top] += share
+    return kept @ v
 
 
 def restated_q_learning(problem, episodes, bonus):
@@ -113,6 +149,10 @@ LEARNERS = {
         lambda p, episodes, rng: plain_episodes.douhua(p, episodes, 0.5, 0.1, DELTA, []),
     ),
     "PSRL": (psrl, lambda p, episodes, rng: restated_psrl(p, rng)),
+    "UCRL2 in episodes, bonus x 0.3": (
+        lambda p, **run: episodic_ucrl2(p, bonus=0.3, delta=DELTA, **run),
+        lambda p, episodes, rng: restated_ucrl2(p, episodes, 0.3),
+    ),
     "Q-learning with bonuses, bonus x 0.1": (
         lambda p, **run: episodic_q_learning(p, bonus=0.1, delta=DELTA, **run),
         lambda p, episodes, rng: restated_q_learning(p, episodes, 0.1),
@@ -151,6 +191,15 @@ def test_runs_repeat_bit_by_bit_and_learn(name):
     assert (first["visits"].sum(axis=1) == 6 * first.times).all()
 
 
+def test_replicates_do_not_depend_on_the_number_of_workers():
+    lock = diabolical_lock(np.random.default_rng(0), 3, 2)
+    runs = {name: lambda rng, run=run: run(lock, episodes=300, rng=rng) for name, (run, _) in LEARNERS.items()}
+    with Workers(1) as one, Workers(2) as two:
+        alone, together = (replicates(runs, 3, workers=workers) for workers in (one, two))
+    assert alone.identical(together)
+    assert (np.ptp(alone["visits"].values[:, :, -1], axis=1) > 0).any(axis=1).all()  # runs do differ
+
+
 @pytest.mark.parametrize("eta", [0.1, 100.0])
 def test_nora_is_optimistic_and_switches_rarely(eta):
     for seed in range(5):
@@ -162,14 +211,14 @@ def test_nora_is_optimistic_and_switches_rarely(eta):
         assert trace.last("switches") <= 3 * 2 * 4 * (1 + math.log2(episodes))
 
 
-def test_douhua_and_ucbvi_are_optimistic():
+def test_learners_with_sets_and_bonuses_of_the_theory_are_optimistic():
     problem = PROBLEMS["stages differ"]
     best = backward_induction(problem).values[0] @ problem.initial
     for seed in range(5):
         trace = douhua(problem, episodes=2000, eta=0.05, rng=np.random.default_rng(seed))
         assert (trace["value"] >= best - trace["suboptimality"]).all()
-        for ucbvi in (ucbvi_hoeffding, ucbvi_bernstein):
-            assert (ucbvi(problem, episodes=2000, rng=np.random.default_rng(seed))["value"] >= best).all()
+        for learner in (ucbvi_hoeffding, ucbvi_bernstein, episodic_ucrl2):
+            assert (learner(problem, episodes=2000, rng=np.random.default_rng(seed))["value"] >= best).all()
 
 
 def test_bonus_after_bernstein_once_arrivals_count():
@@ -226,6 +275,7 @@ def test_the_value_of_douhua_is_that_of_its_policy_in_its_model():
 @pytest.mark.parametrize(
     ("eta", "known"),
     [
+        (1e3, 490),
         (1.0, 475),
         (0.1, 962),
         (math.sqrt(792 * math.log(3) / (25 * 1e5)), 3021),
@@ -245,6 +295,21 @@ def test_regret_of_nora_on_a_lock_is_of_the_known_size(eta, known):
         for seed in range(4)
     ]
     assert np.mean(found) == pytest.approx(known, rel=0.1)
+
+
+def test_regret_of_douhua_on_a_lock_is_of_the_known_size():
+    """As long as what was never tried keeps its full bonus, long steps do no harm to a critic that moves slowly."""
+    found = [
+        douhua(
+            diabolical_lock(np.random.default_rng(seed), 5, 3),
+            episodes=10**5,
+            eta=1.0,
+            bonus=0.3,
+            rng=np.random.default_rng(seed),
+        ).last("regret")
+        for seed in range(4)
+    ]
+    assert np.mean(found) == pytest.approx(368, rel=0.1)
 
 
 def test_without_bonus_a_greedy_learner_takes_what_it_finds_first():
@@ -296,6 +361,7 @@ RUNS = {
     "NORA": nora,
     "DOUHUA": lambda problem, **options: douhua(problem, **{"eta": 1.0, **options}),
     "Q-learning": episodic_q_learning,
+    "UCRL2": episodic_ucrl2,
     "PSRL": psrl,
 }
 
@@ -309,7 +375,11 @@ RUNS = {
         ([name for name in RUNS if name != "PSRL"], {"delta": 1.0}, r"delta is 1.0; it must lie in \(0, 1\)"),
         (["NORA", "DOUHUA"], {"eta": 0.0}, "eta is 0.0; it must be finite and > 0"),
         (["NORA", "DOUHUA"], {"bonus": -1.0}, "bonus is -1.0; it must be finite and >= 0"),
-        (["UCBVI", "UCBVI, Bernstein", "Q-learning"], {"bonus": 0.0}, "bonus is 0.0; it must be finite and > 0"),
+        (
+            ["UCBVI", "UCBVI, Bernstein", "UCRL2", "Q-learning"],
+            {"bonus": 0.0},
+            "bonus is 0.0; it must be finite and > 0",
+        ),
         (["PSRL"], {"prior": 0.0}, "prior is 0.0; it must be finite and > 0"),
     ],
 )

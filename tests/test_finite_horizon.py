@@ -123,8 +123,18 @@ def test_rewards_by_occupancy_are_the_return(data, problem):
 
 
 @settings(max_examples=50)
-@given(problem=problems(), discount=discounts, temperature=st.sampled_from([1e-2, 0.3, 5.0]))
-def test_soft_induction_in_forty_digits(problem, discount, temperature):
+@given(
+    data=st.data(),
+    problem=problems(),
+    discount=discounts,
+    temperature=st.sampled_from([1e-2, 0.3, 5.0]),
+    with_reference=st.booleans(),
+)
+def test_soft_induction_in_forty_digits(data, problem, discount, temperature, with_reference):
+    reference, weights = None, np.ones((problem.horizon, problem.choices))
+    if with_reference:
+        reference = weights = np.array([data.draw(policies_of(problem.stages[0])) for _ in problem.stages])
+
     def number(q):
         return mpmath.mpf(q.numerator) / q.denominator if hasattr(q, "numerator") else q
 
@@ -132,10 +142,11 @@ def test_soft_induction_in_forty_digits(problem, discount, temperature):
         tau = mpmath.mpf(temperature)
 
         def soft_maximum(stage, choices, q):
-            return tau * mpmath.log(sum(mpmath.exp(number(x) / tau) for x in q))
+            terms = zip(weights[stage, choices], q, strict=True)
+            return tau * mpmath.log(sum(mpmath.mpf(weight) * mpmath.exp(number(x) / tau) for weight, x in terms))
 
         values = [np.array([mpmath.mpf(0)] * problem.states)]
-        found = soft_backward_induction(problem, temperature, discount=discount)
+        found = soft_backward_induction(problem, temperature, reference=reference, discount=discount)
         for stage in reversed(range(problem.horizon)):
             mdp = problem.stages[stage]
             laws = np.vectorize(number, otypes=[object])(exact_laws(mdp))
@@ -144,10 +155,13 @@ def test_soft_induction_in_forty_digits(problem, discount, temperature):
             values.append(np.array([soft_maximum(stage, c, action_values[c]) for c in state_choices(mdp)]))
             assert (abs(found.action_values[stage] - action_values) <= found.errors[stage]).all()
             assert (abs(found.values[stage] - values[-1]) <= found.errors[stage]).all()
-            log_policy = (action_values - values[-1][mdp.state_of_choice]) / tau
+            made = weights[stage] > 0
+            assert (found.log_policy[stage, ~made] == -np.inf).all()
+            log_weights = np.array([mpmath.log(mpmath.mpf(weight)) for weight in weights[stage, made]])
+            log_policy = log_weights + (action_values - values[-1][mdp.state_of_choice])[made] / tau
             # Four units of rounding for the logarithms themselves, which reach 2 / temperature.
-            allowed = 2 * found.errors[stage] / temperature + 4 * 2.0**-53 * np.abs(found.log_policy[stage])
-            assert (abs(found.log_policy[stage] - log_policy) <= allowed).all()
+            allowed = 2 * found.errors[stage] / temperature + 4 * 2.0**-53 * np.abs(found.log_policy[stage, made])
+            assert (abs(found.log_policy[stage, made] - log_policy) <= allowed).all()
     assert found.errors.max() < 1e-12
 
 

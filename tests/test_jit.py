@@ -28,34 +28,38 @@ from rltheory.algorithms.bandits.play import _draw_by_law, _loop, _record_pulls
 def least(pulls, mean, square, arms, parameters):
     return SIGN * pulls, 0.0, 0.0
 
-for policy in (ucb1(), follow_the_leader(), index_policy("least", no_clock, least, first)):
+policies = {"ucb": ucb1, "leader": follow_the_leader, "own": lambda: index_policy("least", no_clock, least, first)}
+for policy in (policies[name]() for name in sys.argv[1:]):
     trace = play_bandit(Bandit.bernoulli([0.2, 0.9]), policy, horizon=400, rng=np.random.default_rng(0))
     loop = _loop(policy.start, policy.choose, policy.observe, _draw_by_law, _record_pulls, True)
-    print(trace["pulls"][-1, 0, 0], *(sum(x.values()) for x in (loop.stats.cache_hits, loop.stats.cache_misses)))
+    (compiled,) = loop.overloads.values()
+    uses = (sum(x.values()) for x in (loop.stats.cache_hits, loop.stats.cache_misses))
+    print(trace["pulls"][-1, 0, 0], *uses, compiled.fndesc.mangled_name)
 """
 
 
-def run_closures(home, sign):
+def run_closures(home, sign, *names):
     environment = {key: value for key, value in os.environ.items() if key != "NUMBA_CACHE_DIR"}
     script = home / "script.py"
     script.write_text(CLOSURES.replace("SIGN", sign), encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, script], cwd=home, env=environment, capture_output=True, text=True, check=True
+        [sys.executable, script, *names], cwd=home, env=environment, capture_output=True, text=True, check=True
     )
-    return [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
+    return [(*map(int, numbers), symbol) for *numbers, symbol in map(str.split, done.stdout.splitlines())]
 
 
 def test_closures_are_told_apart_and_those_over_a_users_functions_are_not_kept(tmp_path):
+    """Also those of one name that different processes have compiled, each as its first."""
     shutil.copytree(Path(rltheory.__file__).parent, tmp_path / "rltheory", ignore=shutil.ignore_patterns("__pycache__"))
-    (ucb, *first), (leader, *second), (even, *own) = run_closures(tmp_path, "-1")
-    assert first == second == [0, 1]
-    assert own == [0, 1]
-    assert even == 200
-    again = run_closures(tmp_path, "+1")
-    assert again[:2] == [(ucb, 1, 0), (leader, 1, 0)]
-    assert again[2][0] in (1, 399)
-    assert again[2][1] == 0
-    assert ucb not in (leader, even)
+    (leader,) = run_closures(tmp_path, "-1", "leader")
+    ucb, own = run_closures(tmp_path, "-1", "ucb", "own")
+    assert [hits_and_misses for _, *hits_and_misses, _ in (leader, ucb, own)] == [[0, 1]] * 3
+    assert own[0] == 200
+    *kept, changed = run_closures(tmp_path, "+1", "ucb", "leader", "own")
+    assert kept == [(pulls, 1, 0, symbol) for pulls, _, _, symbol in (ucb, leader)]
+    assert changed[:2] in [(1, 0), (399, 0)]
+    assert len({pulls for pulls, *_ in (ucb, leader, own)}) == 3
+    assert len({symbol for *_, symbol in (ucb, leader, own)}) == 3, "linked together, one would be taken for another"
 
 
 def run(home):

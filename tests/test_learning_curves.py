@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from rltheory.algorithms import gorp_successes, learning_curves, sqirl_returns
+from rltheory.algorithms import gorp_successes, sqirl_returns
+from rltheory.algorithms.effective_horizon import learning_curves
 from rltheory.instances import combination_lock, inventory
 from rltheory.measures import gorp_failure_probability
 from rltheory.problems import FiniteHorizonMDP

@@ -13,7 +13,15 @@ from rltheory.algorithms.average_reward.restless import average_reward_learners
 from rltheory.algorithms.average_reward.tsde import tsde
 from rltheory.algorithms.average_reward.ucrl import kl_ucrl, scal, ucrl2, ucrl2b
 from rltheory.algorithms.average_reward.walk import Walk
-from rltheory.algorithms.bandits import compare_policies, play_bandit, play_losses
+from rltheory.algorithms.bandits import compare_policies, play_bandit, play_contextual_bandit, play_losses
+from rltheory.algorithms.best_arm import compare_stopping_policies, find_best_arm
+from rltheory.algorithms.discounted.hybrid_actor_critic import (
+    burn_in_sweeps,
+    hybrid_actor_critic,
+    hybrid_natural_gradient,
+    hybrid_policy_evaluation,
+    sampled_hybrid_actor_critic,
+)
 from rltheory.algorithms.discounted.mdpo import mdpo
 from rltheory.algorithms.discounted.policy_iteration import policy_iteration
 from rltheory.algorithms.discounted.policy_mirror_descent import (
@@ -28,11 +36,25 @@ from rltheory.algorithms.dueling import play_duels
 from rltheory.algorithms.effective_horizon.gorp import gorp
 from rltheory.algorithms.effective_horizon.learning_curves import gorp_successes, sqirl_returns
 from rltheory.algorithms.effective_horizon.sqirl import by_regressor, cell_means, least_squares, sqirl
+from rltheory.algorithms.episodes.cloning import (
+    behaviour_cloning,
+    cloning_bound,
+    demonstrations,
+    log_linear_cloning,
+    sample_trajectories,
+)
 from rltheory.algorithms.episodes.douhua import douhua
 from rltheory.algorithms.episodes.episodic_q_learning import episodic_q_learning
+from rltheory.algorithms.episodes.episodic_ucrl2 import episodic_ucrl2
+from rltheory.algorithms.episodes.global_optimism import global_optimism
+from rltheory.algorithms.episodes.linear_nora import linear_nora
+from rltheory.algorithms.episodes.lsvi_ucb import lsvi_ucb
+from rltheory.algorithms.episodes.lsvi_ucb_ent import lsvi_ucb_ent
 from rltheory.algorithms.episodes.nora import nora
+from rltheory.algorithms.episodes.preferences import compare_trajectories, rewards_of_preferences
 from rltheory.algorithms.episodes.psrl import psrl
 from rltheory.algorithms.episodes.ucbvi import ucbvi_bernstein, ucbvi_hoeffding
+from rltheory.algorithms.episodes.ucbvi_ent import demonstration_regularized, ucbvi_ent
 from rltheory.algorithms.games.accelerated import accelerated_preference_optimization
 from rltheory.algorithms.games.adahedge import adahedge
 from rltheory.algorithms.games.batched import batched_magnetic_mirror_descent, batched_nash_mirror_prox
@@ -61,17 +83,30 @@ __all__ = [
     "average_reward_learners",
     "batched_magnetic_mirror_descent",
     "batched_nash_mirror_prox",
+    "behaviour_cloning",
+    "burn_in_sweeps",
     "by_regressor",
     "cell_means",
+    "cloning_bound",
     "compare_policies",
+    "compare_stopping_policies",
+    "compare_trajectories",
+    "demonstration_regularized",
+    "demonstrations",
     "direct_nash_optimization",
     "douhua",
     "episodic_q_learning",
+    "episodic_ucrl2",
+    "find_best_arm",
+    "global_optimism",
     "gorp",
     "gorp_successes",
     "harpg",
     "hedge",
     "history_hedge",
+    "hybrid_actor_critic",
+    "hybrid_natural_gradient",
+    "hybrid_policy_evaluation",
     "inpo",
     "inpo_regression",
     "joint_loop",
@@ -79,8 +114,12 @@ __all__ = [
     "least_squares",
     "likelihood_loop",
     "linear_loop",
+    "linear_nora",
+    "log_linear_cloning",
     "loop",
     "lscvi_ucb",
+    "lsvi_ucb",
+    "lsvi_ucb_ent",
     "magnetic_mirror_descent",
     "magnetic_preference_optimization",
     "mdp_oomd",
@@ -95,6 +134,7 @@ __all__ = [
     "optimistic_q_learning",
     "play_bandit",
     "play_contexts",
+    "play_contextual_bandit",
     "play_duels",
     "play_losses",
     "pmevi_dt",
@@ -107,7 +147,10 @@ __all__ = [
     "race",
     "rectangular_mixture_loop",
     "regret_matching_plus",
+    "rewards_of_preferences",
+    "sample_trajectories",
     "sampled_hedge",
+    "sampled_hybrid_actor_critic",
     "sampled_magnetic_mirror_descent",
     "sampled_nash_mirror_prox",
     "scal",
@@ -118,6 +161,7 @@ __all__ = [
     "svrpg",
     "tsde",
     "ucbvi_bernstein",
+    "ucbvi_ent",
     "ucbvi_hoeffding",
     "ucrl2",
     "ucrl2b",

@@ -14,7 +14,7 @@ from rltheory.problems.finite_horizon import FiniteHorizonMDP
 from rltheory.problems.mdp import MDP, Indices
 from rltheory.problems.policies import checked_policy
 
-__all__ = ["CumulativeLaws", "cumulative_choices", "cumulative_laws", "draw", "random_choice"]
+__all__ = ["CumulativeLaws", "cumulative_choices", "cumulative_laws", "draw", "draw_weighted", "random_choice"]
 
 
 class CumulativeLaws(NamedTuple):
@@ -55,6 +55,17 @@ def draw(cumulative: Vector, first: int, end: int, rng: np.random.Generator) -> 
     while cumulative[entry] <= level:
         entry += 1
     return entry
+
+
+@kernel
+def draw_weighted(weights: Vector, begin: int, end: int, rng: np.random.Generator) -> int:
+    """Draw an index in [begin, end) with these probabilities."""
+    left = rng.random()
+    for k in range(begin, end - 1):
+        left -= weights[k]
+        if left < 0.0:
+            return k
+    return end - 1
 
 
 def cumulative_choices(problem: FiniteHorizonMDP, policy: ArrayLike | None) -> Matrix:

@@ -7,6 +7,7 @@ from rltheory.measures.games import (
     exploitability,
     regularized_exploitability,
 )
+from rltheory.measures.learning import sample_complexity
 from rltheory.measures.mdps import (
     action_gaps,
     average_reward_regret,
@@ -15,11 +16,17 @@ from rltheory.measures.mdps import (
     discounted_regret,
     finite_horizon_regret,
     finite_horizon_suboptimality,
+    kl_regularized_suboptimality,
+    kl_regularized_value,
+    largest_occupancies,
+    partition_coefficients,
     performance_difference,
     performance_difference_reversed,
     plan_loss,
     pseudo_regret,
     suboptimality,
+    summed_coverage,
+    trajectory_kl,
 )
 from rltheory.measures.planning import gorp_failure_probability
 from rltheory.simplex import span
@@ -37,12 +44,19 @@ __all__ = [
     "finite_horizon_suboptimality",
     "gorp_failure_probability",
     "kl",
+    "kl_regularized_suboptimality",
+    "kl_regularized_value",
     "l1",
+    "largest_occupancies",
+    "partition_coefficients",
     "performance_difference",
     "performance_difference_reversed",
     "plan_loss",
     "pseudo_regret",
     "regularized_exploitability",
+    "sample_complexity",
     "span",
     "suboptimality",
+    "summed_coverage",
+    "trajectory_kl",
 ]

@@ -4,7 +4,7 @@ import numpy as np
 
 from rltheory.arrays import Array
 
-__all__ = ["kl", "l1"]
+__all__ = ["kl", "kl_terms", "l1"]
 
 
 def kl(log_p: Array, log_q: Array) -> Array:
@@ -31,14 +31,20 @@ def kl(log_p: Array, log_q: Array) -> Array:
     >>> print(f"{kl(np.log(p), np.log(p + [1e-12, -1e-12])):.1e}")
     2.0e-24
     """
+    divergences: Array = kl_terms(log_p, log_q).sum(axis=-1)
+    return divergences
+
+
+def kl_terms(log_p: Array, log_q: Array) -> Array:
+    r"""Terms :math:`p_i \phi(z_i) \ge 0` of :func:`kl`, shape (..., n), for sums over other groups of entries."""
     log_p, log_q = np.broadcast_arrays(log_p, log_q)
     p, q, z = np.exp(log_p), np.exp(log_q), _log_ratio(log_p, log_q)
     near = np.where(np.abs(z) < 1, z, 0.0)
     # Below 1e-2, the six terms of the series leave a relative error of z^5 / 2520, less than rounding leaves.
     series = near * near * (1 / 2 - near * (1 / 6 - near * (1 / 24 - near * (1 / 120 - near / 720))))
     phi = np.where(np.abs(near) < 1e-2, series, np.expm1(-near) + near)
-    divergences: Array = np.where(np.abs(z) < 1, p * phi, q - p + p * z).sum(axis=-1)
-    return divergences
+    terms: Array = np.where(np.abs(z) < 1, p * phi, q - p + p * z)
+    return terms
 
 
 def l1(log_p: Array, log_q: Array) -> Array:

@@ -5,12 +5,18 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rltheory.arrays import Array, Vector, first_index, float_array
+from rltheory.arrays import Array, Matrix, Vector, first_index, float_array, positive
+from rltheory.measures.divergences import kl_terms
 from rltheory.problems.finite_horizon import FiniteHorizonMDP
 from rltheory.problems.mdp import MDP
 from rltheory.problems.policies import checked_policy
 from rltheory.solvers.average_reward import average_policy_iteration
-from rltheory.solvers.finite_horizon import backward_induction, finite_horizon_occupancy
+from rltheory.solvers.finite_horizon import (
+    backward_induction,
+    finite_horizon_occupancy,
+    finite_horizon_values,
+    soft_backward_induction,
+)
 from rltheory.solvers.occupancy import checked_discount, discounted_occupancy, discounted_values
 
 __all__ = [
@@ -21,11 +27,17 @@ __all__ = [
     "discounted_regret",
     "finite_horizon_regret",
     "finite_horizon_suboptimality",
+    "kl_regularized_suboptimality",
+    "kl_regularized_value",
+    "largest_occupancies",
+    "partition_coefficients",
     "performance_difference",
     "performance_difference_reversed",
     "plan_loss",
     "pseudo_regret",
     "suboptimality",
+    "summed_coverage",
+    "trajectory_kl",
 ]
 
 
@@ -335,6 +347,153 @@ def pseudo_regret(mdp: MDP, visits: ArrayLike) -> Vector:
     return np.asarray(counts @ gaps, dtype=np.float64)
 
 
+def trajectory_kl(problem: FiniteHorizonMDP, log_policy: ArrayLike, log_reference: ArrayLike) -> float:
+    r"""Divergence of the trajectories of a policy from those of a reference.
+
+    .. math:: \mathrm{KL}_\text{traj}(\pi \| \mu) = \sum_h \mathbb{E}_\pi\bigl[ \mathrm{KL}(\pi_h(\cdot | s_h) \|
+       \mu_h(\cdot | s_h)) \bigr]
+
+    Policies come as logarithms, as for :func:`~rltheory.measures.kl`, with the same care for small divergences.
+
+    Parameters
+    ----------
+    problem
+        The process, H stages, C choices.
+    log_policy, log_reference : array_like, shape (H, C)
+        Logarithms of the probabilities of the choices in their states, at each stage; -inf for choices never made.
+
+    Returns
+    -------
+    float
+        Divergence in nats, >= 0; inf if the policy reaches a choice that the reference never makes.
+
+    Raises
+    ------
+    ValueError
+        If an array holds no logarithms of a policy.
+
+    References
+    ----------
+    :cite:`tiapkin2024`
+
+    Examples
+    --------
+    >>> from rltheory.instances import river_swim
+    >>> problem = FiniteHorizonMDP.stationary(river_swim(2), 3)
+    >>> uniform, skewed = np.full((3, 4), 0.5), np.tile([0.25, 0.75, 0.5, 0.5], (3, 1))
+    >>> round(trajectory_kl(problem, np.log(uniform), np.log(skewed)), 4)
+    0.3452
+    """
+    logs = []
+    for name, log in (("log_policy", log_policy), ("log_reference", log_reference)):
+        logs.append(np.array(log, dtype=np.float64))
+        if logs[-1].shape != (problem.horizon, problem.choices):
+            raise ValueError(
+                f"{name} has shape {logs[-1].shape}; it must be {(problem.horizon, problem.choices)}, with a logarithm "
+                f"for each choice at each stage"
+            )
+        checked_policy(problem.stages[0], np.exp(logs[-1]), name=f"exp({name})", stages=problem.horizon)
+    first_choice = problem.stages[0].first_choice[:-1]
+    occupancy = finite_horizon_occupancy(problem, np.exp(logs[0])).occupancy
+    reached = np.add.reduceat(occupancy, first_choice, axis=1)
+    divergences = np.add.reduceat(kl_terms(*logs), first_choice, axis=1)
+    return float((reached[reached > 0] * divergences[reached > 0]).sum())
+
+
+def kl_regularized_value(
+    problem: FiniteHorizonMDP, policy: ArrayLike, reference: ArrayLike, temperature: float
+) -> float:
+    r"""What a policy earns from the start less a penalty for leaving a reference.
+
+    .. math:: V^\pi_\lambda = V^\pi - \lambda\, \mathrm{KL}_\text{traj}(\pi \| \mu)
+
+    Parameters
+    ----------
+    problem
+        The process, H stages, C choices.
+    policy, reference : array_like, shape (C,) or (H, C)
+        Probabilities of the choices in their states, at all stages or at each.
+    temperature
+        Weight :math:`\lambda > 0` of the penalty, in units of reward per nat.
+
+    Returns
+    -------
+    float
+        The value, in units of reward; -inf if the policy reaches a choice that the reference never makes.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `policy` or `reference` is no policy, or `temperature` is not > 0.
+
+    References
+    ----------
+    :cite:`tiapkin2024`
+
+    Examples
+    --------
+    >>> from rltheory.problems import TabularMDP
+    >>> bandit = FiniteHorizonMDP.stationary(TabularMDP([[[1.0], [1.0]]], [[1.0, 0.0]]), 1)
+    >>> round(kl_regularized_value(bandit, [1, 0], [0.5, 0.5], 0.1), 4)
+    0.9307
+    """
+    temperature = positive(temperature, "temperature")
+    earned = float(problem.initial @ finite_horizon_values(problem, policy).values[0])
+    logs = (_log_policy(problem, policy, "policy"), _log_policy(problem, reference, "reference"))
+    return earned - temperature * trajectory_kl(problem, *logs)
+
+
+def kl_regularized_suboptimality(
+    problem: FiniteHorizonMDP, log_policy: ArrayLike, reference: ArrayLike, temperature: float
+) -> float:
+    r"""What a policy lacks to the largest :func:`kl_regularized_value`.
+
+    It is computed as :math:`\lambda\, \mathrm{KL}_\text{traj}(\pi \| \pi^*_\lambda)`, to which it is equal and which
+    does not cancel near the optimal policy :math:`\pi^*_\lambda`.
+
+    Parameters
+    ----------
+    problem
+        The process, H stages, C choices.
+    log_policy : array_like, shape (H, C)
+        Logarithms of the probabilities of the choices in their states, at each stage; -inf for choices never made.
+    reference : array_like, shape (C,) or (H, C)
+        Probabilities :math:`\mu` of the choices in their states, at all stages or at each.
+    temperature
+        Weight :math:`\lambda > 0` of the penalty, in units of reward per nat.
+
+    Returns
+    -------
+    float
+        The loss, in units of reward, >= 0; inf if the policy reaches a choice that the reference never makes.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `log_policy` or `reference` is no policy, or `temperature` is not > 0.
+
+    References
+    ----------
+    :cite:`tiapkin2024`
+
+    Examples
+    --------
+    >>> from rltheory.problems import TabularMDP
+    >>> bandit = FiniteHorizonMDP.stationary(TabularMDP([[[1.0], [1.0]]], [[1.0, 0.0]]), 1)
+    >>> uniform = np.array([[0.5, 0.5]])
+    >>> round(kl_regularized_suboptimality(bandit, np.log(uniform), uniform, 1.0), 4)
+    0.1201
+    """
+    optimum = soft_backward_induction(problem, temperature, reference=reference)
+    return temperature * trajectory_kl(problem, log_policy, optimum.log_policy)
+
+
+def _log_policy(problem: FiniteHorizonMDP, policy: ArrayLike, name: str) -> Array:
+    """Logarithms of a policy, shape (H, C)."""
+    with np.errstate(divide="ignore"):
+        return np.log(checked_policy(problem.stages[0], policy, name=name, stages=problem.horizon))
+
+
 def performance_difference(mdp: MDP, policy: ArrayLike, other: ArrayLike, discount: float) -> float:
     r"""How much more a policy earns than another, :math:`J(\pi) - J(\pi')`, from the advantages of the other.
 
@@ -443,6 +602,94 @@ def chi_square_coverage(occupancy: ArrayLike, data: ArrayLike) -> float:
     ratios = _ratios(visited, covered)
     # Where nothing is visited, 0 times any ratio is 0.
     return float((visited * ratios).sum()) if np.isfinite(ratios).all() else np.inf
+
+
+def summed_coverage(occupancy: ArrayLike, data: ArrayLike) -> float:
+    r"""How well data cover an occupancy, choice by choice: :math:`\sum_c d(c) / \nu(c)` over choices that are made.
+
+    Parameters and errors are those of :func:`coverage`, which is the largest of the terms.
+
+    Examples
+    --------
+    >>> summed_coverage([0.5, 0.5, 0.0], [0.25, 0.75, 0.0]), summed_coverage([0.5, 0.5], [1.0, 0.0])
+    (2.6666666666666665, inf)
+    """
+    return float(_ratios(*_checked_pair(occupancy, data)).sum())
+
+
+def largest_occupancies(problem: FiniteHorizonMDP) -> Matrix:
+    r"""Largest probability :math:`\max_\pi d^\pi_h(c)` with which a policy makes choice c at stage h, shape (H, C).
+
+    Its :func:`coverage` by data is the concentrability of all policies.
+
+    Examples
+    --------
+    >>> from rltheory.instances import river_swim
+    >>> largest_occupancies(FiniteHorizonMDP.stationary(river_swim(3), 2))
+    array([[1. , 1. , 0. , 0. , 0. , 0. ],
+           [1. , 1. , 0.6, 0.6, 0. , 0. ]])
+    """
+    return np.array([_largest_means(problem, stage, np.eye(problem.choices)) for stage in range(problem.horizon)])
+
+
+def partition_coefficients(problem: FiniteHorizonMDP, data: ArrayLike, kept: ArrayLike) -> Vector:
+    r"""How well data cover part of a process, whatever the policy.
+
+    .. math:: c_h(X) = \max_\pi \sum_{c \in X_h} \frac{d^\pi_h(c)}{\nu_h(c)}.
+
+    Parameters
+    ----------
+    problem
+        The process, H stages, S states, C choices.
+    data : array_like, shape (H, C)
+        Probabilities :math:`\nu_h(c)` of the choices at each stage in the data. With numbers of records in their place
+        the coefficients are divided by how many there are.
+    kept : array_like of bool, shape (H, C)
+        The part X.
+
+    Returns
+    -------
+    array, shape (H,)
+        Coefficients, by backward induction; inf if data miss what a policy can do within the part.
+
+    Raises
+    ------
+    ValueError
+        If a shape differs or a probability is negative.
+
+    References
+    ----------
+    :cite:`tan2024`
+
+    Examples
+    --------
+    >>> from rltheory.instances import river_swim
+    >>> problem = FiniteHorizonMDP.stationary(river_swim(3), 2)
+    >>> data = [[0.5, 0.5, 0, 0, 0, 0], [0, 0.5, 0, 0.5, 0, 0]]
+    >>> partition_coefficients(problem, data, np.array(data) > 0)
+    array([2., 2.])
+    """
+    reachable, covered = _checked_pair(largest_occupancies(problem), data)
+    part = np.array(kept)
+    if part.dtype != bool or part.shape != covered.shape:
+        raise ValueError(
+            f"kept has shape {part.shape} and type {part.dtype}; it must be {covered.shape}, of bool: whether a choice "
+            "is in the part"
+        )
+    weights = np.divide(1.0, covered, out=np.zeros_like(covered), where=part & (covered > 0))
+    missed = (part & (covered == 0) & (reachable > 0)).any(axis=1)
+    found = [_largest_means(problem, stage, row[None])[0] for stage, row in enumerate(weights)]
+    return np.where(missed, np.inf, found)
+
+
+def _largest_means(problem: FiniteHorizonMDP, stage: int, weights: Matrix) -> Vector:
+    """Largest mean over policies of weights of the choice made at a stage, for each row of weights (K, C)."""
+    starts = problem.stages[0].first_choice[:-1]
+    values = np.maximum.reduceat(weights, starts, axis=1)
+    for mdp in reversed(problem.stages[:stage]):
+        values = np.maximum.reduceat((mdp.transition_matrix @ values.T).T, starts, axis=1)
+    means: Vector = values @ problem.initial
+    return means
 
 
 def _checked_pair(occupancy: ArrayLike, data: ArrayLike) -> tuple[Array, Array]:

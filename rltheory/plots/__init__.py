@@ -1,5 +1,6 @@
 """Figures from verdicts, policies, decision processes and bandits; they read what they are handed and solve nothing."""
 
+from rltheory.plots.animation import animate
 from rltheory.plots.bandits import arm_pulls, final_regrets, regret
 from rltheory.plots.bands import bands
 from rltheory.plots.cliffs import cliff_curve, flip_map
@@ -17,6 +18,7 @@ from rltheory.plots.racing import exploitability_bars, race
 from rltheory.plots.simplex import simplex
 
 __all__ = [
+    "animate",
     "arm_pulls",
     "bands",
     "cliff_curve",

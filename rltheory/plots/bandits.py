@@ -1,9 +1,10 @@
 """Bandits: regret over time beside its lower bound, how it is spread at the end, and which arms were pulled."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from rltheory.plots.bands import bands
 from rltheory.plots.style import COLOURS, new_axes, tidy
@@ -19,6 +20,7 @@ def regret(
     runs: "Dataset",
     *,
     lower_bound: float | None = None,
+    upper_bounds: Mapping[str, ArrayLike] | None = None,
     coverage: float = 0.8,
     slopes: Sequence[float] = (),
     log_time: bool = True,
@@ -34,6 +36,8 @@ def regret(
         With ``regret``, dimensions policy, replicate and time.
     lower_bound
         The constant c of a lower bound c log t, which is drawn with the curves.
+    upper_bounds : mapping from str to array_like, shape (T,)
+        Stated bounds on the mean regret at the times of the runs, by the name of their policies.
     coverage, slopes
         As for :func:`bands`.
     log_time, log_regret
@@ -59,12 +63,14 @@ def regret(
     """
     curves = runs["regret"]
     logarithms = np.log(np.maximum(curves["time"].to_numpy(), 1))
+    references: dict[str, ArrayLike] = {} if lower_bound is None else {"lower bound": lower_bound * logarithms}
+    references |= {f"bound of {name}": bound for name, bound in (upper_bounds or {}).items()}
     ax = ax or new_axes(width=width, height=0.58 * width)
     bands(
         curves,
         quantity="pseudo-regret",
         coverage=coverage,
-        references={} if lower_bound is None else {"lower bound": lower_bound * logarithms},
+        references=references,
         slopes=slopes,
         log_time=log_time,
         log_quantity=log_regret,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rltheory.plots.style import FIT, MEASURED, MUTED, STATED, new_axes, tidy
+from rltheory.plots.style import FIT, MEASURED, MUTED, STATED, head, new_axes, tidy
 from rltheory.theory import Verdict, confidence
 
 if TYPE_CHECKING:
@@ -66,8 +66,10 @@ def convergence(verdict: Verdict, ax: "Axes | None" = None) -> "Axes":
     if (verdict.bound > 0).any() and (verdict.measured > 0).any():
         ax.set_yscale("log")
         ax.set_ylim(*shown)
+    if verdict.form is not None and verdict.form.log_time and np.count_nonzero(times > 0) > 1:
+        ax.set_xscale("log")
     ax.set_xlabel(verdict.clock)
-    ax.set_title(f"{verdict.card.title}\n{verdict.setting}", loc="left", fontsize=10)
+    head(ax, verdict.card.title, verdict.setting)
     ax.legend(frameon=False, fontsize=9)
     tidy(ax)
     return ax
@@ -110,7 +112,7 @@ def local_rates(verdict: Verdict, ax: "Axes | None" = None) -> "Axes":
         ax.set_xscale("log")
     ax.set_xlabel(verdict.clock)
     ax.set_ylabel(f"{fit.form.name} rate")
-    ax.set_title(f"{verdict.card.title}\n{verdict.setting}", loc="left", fontsize=10)
+    head(ax, verdict.card.title, verdict.setting)
     ax.legend(frameon=False, fontsize=9)
     tidy(ax)
     return ax
@@ -172,7 +174,7 @@ def sides(verdicts: Sequence[Verdict], ax: "Axes | None" = None) -> "Axes":
     )
     ax.set_xlabel("stated side")
     ax.set_ylabel("measured side")
-    ax.set_title(judged[0].card.title, loc="left", fontsize=10)
+    head(ax, judged[0].card.title)
     ax.legend(frameon=False, fontsize=9)
     tidy(ax)
     return ax

@@ -1,6 +1,7 @@
 """What all figures share: colours that the colour-blind can tell apart, and quiet axes."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ __all__ = [
     "MEASURED",
     "MUTED",
     "STATED",
+    "head",
     "label_ends",
     "new_axes",
     "points_per_unit",
@@ -65,6 +67,13 @@ def _power_of_ten(value: float) -> str:
     if value <= 0:  # a tick below the least number of all
         return ""
     return "10" + f"{math.log10(value):.0f}".translate(RAISED)
+
+
+def head(ax: "Axes", *lines: str) -> None:
+    """Write lines over the left end of the axes, broken where they are longer than the axes are wide."""
+    size = 10.0  # points; a letter is about half as wide
+    width = int(ax.get_window_extent().width * 72 / ax.figure.dpi / (0.54 * size))
+    ax.set_title("\n".join(textwrap.fill(line, width) for line in lines), loc="left", fontsize=size)
 
 
 def label_ends(ax: "Axes", names: Sequence[str], heights: Sequence[float], colours: Sequence[str]) -> None:

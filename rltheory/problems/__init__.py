@@ -11,6 +11,11 @@ from rltheory.problems.constrained_mdp import (
     ConstrainedMDP,
     VectorRewardMDP,
 )
+from rltheory.problems.contextual_bandit import (
+    ContextualBandit,
+    LinearBandit,
+    LogisticBandit,
+)
 from rltheory.problems.contextual_game import (
     ContextualGame,
 )
@@ -50,6 +55,14 @@ from rltheory.problems.model_files import (
     read_prism,
     write_drn,
 )
+from rltheory.problems.offline import (
+    OfflineData,
+    offline_data,
+    offline_transitions,
+)
+from rltheory.problems.piecewise_bandit import (
+    PiecewiseBandit,
+)
 from rltheory.problems.policies import (
     deterministic_policy,
     uniform_policy,
@@ -77,6 +90,7 @@ __all__ = [
     "MDP",
     "Bandit",
     "ConstrainedMDP",
+    "ContextualBandit",
     "ContextualGame",
     "DeterministicMDP",
     "ExplicitModel",
@@ -84,10 +98,14 @@ __all__ = [
     "Game",
     "GaussianPolicies",
     "LargeGame",
+    "LinearBandit",
     "LinearMDP",
     "LinearMixtureMDP",
+    "LogisticBandit",
     "LogitMDP",
     "LossTable",
+    "OfflineData",
+    "PiecewiseBandit",
     "PreferenceGame",
     "RewardMixture",
     "SoftmaxPolicies",
@@ -97,6 +115,8 @@ __all__ = [
     "VectorRewardMDP",
     "deterministic_policy",
     "from_gymnasium",
+    "offline_data",
+    "offline_transitions",
     "read_bridge",
     "read_drn",
     "read_exploration_policy",

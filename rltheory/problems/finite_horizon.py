@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 
 from rltheory.arrays import Vector, count
-from rltheory.problems.mdp import MDP, ProcessArrays, SparseArrays
+from rltheory.problems.mdp import MDP, ProcessArrays, SparseArrays, SparseMDP
 
 __all__ = ["FiniteHorizonMDP"]
 
@@ -80,6 +80,35 @@ class FiniteHorizonMDP:
     def stationary(cls, mdp: MDP, horizon: int, *, title: str = "") -> Self:
         """Repeat the same process for `horizon` stages, at least one."""
         return cls((mdp,) * count(horizon, "horizon", at_least=1), title=title)
+
+    def unrolled(self) -> SparseMDP:
+        """Make the stage a part of the state: the process passes through H times S states and then rests in an end.
+
+        Choice c at stage h is its choice ``h * C + c``; the only choice of the end, which pays nothing, is the last.
+        With a discount its values are those of this problem with the same discount.
+
+        Examples
+        --------
+        >>> from rltheory.problems import TabularMDP
+        >>> mdp = TabularMDP([[[1.0], [1.0]]], [[0.0, 1.0]])
+        >>> unrolled = FiniteHorizonMDP.stationary(mdp, 2).unrolled()
+        >>> unrolled.states, unrolled.rewards
+        (3, array([0., 1., 0., 1., 0.]))
+        """
+        states, choices, end = self.states, self.choices, self.horizon * self.states
+        onwards = [mdp.as_sparse().arrays for mdp in self.stages[:-1]]
+        sizes = [np.diff(record.first_entry) for record in onwards] + [np.ones(choices + 1, np.int64)]
+        successors = [record.successors + (stage + 1) * states for stage, record in enumerate(onwards)]
+        starts = [self.stages[0].first_choice[:-1] + stage * choices for stage in range(self.horizon)]
+        return SparseMDP(
+            np.concatenate([*starts, [self.horizon * choices, self.horizon * choices + 1]]),
+            np.concatenate([[0], np.cumsum(np.concatenate(sizes).astype(np.int64))]),
+            np.concatenate([*successors, np.full(choices + 1, end)]).astype(np.int64),
+            np.concatenate([*(record.probabilities for record in onwards), np.ones(choices + 1)]),
+            np.concatenate([*(mdp.rewards for mdp in self.stages), [0.0]]),
+            initial=np.concatenate([self.initial, np.zeros(end - states + 1)]),
+            title=f"{self.title or 'process'}, unrolled",
+        )
 
     @property
     def horizon(self) -> int:

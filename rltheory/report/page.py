@@ -13,7 +13,7 @@ from rltheory.bibliography import reference
 from rltheory.report.rendering import SVG, svg, template
 from rltheory.theory import RateFit, Status, Verdict, save_verdicts
 
-__all__ = ["write_report"]
+__all__ = ["most_telling", "verdict_figure", "write_report"]
 
 
 def write_report(verdicts: Sequence[Verdict], folder: str | Path) -> Path:
@@ -109,8 +109,8 @@ def _page(verdicts: Sequence[Verdict]) -> str:
             "card": group[0].card,
             "verdicts": group,
             "counts": _counts(group),
-            "figure": _figure(group),
-            "shown": _most_telling(group),
+            "figure": verdict_figure(group),
+            "shown": most_telling(group),
         }
         for group in _by_theorem(verdicts).values()
     ]
@@ -148,25 +148,36 @@ def _mathml(latex: str, display: str) -> Any:
     return Markup(convert(latex, display=display))
 
 
-def _most_telling(verdicts: Sequence[Verdict]) -> Verdict | None:
+def most_telling(verdicts: Sequence[Verdict]) -> Verdict | None:
     """Return a verdict that fails, or else the one that comes closest to failing."""
     judged = [verdict for verdict in verdicts if verdict.times.size]
     return max(judged, key=lambda verdict: (verdict.status is Status.REFUTED, verdict.tightness), default=None)
 
 
-def _figure(verdicts: Sequence[Verdict]) -> Any:
-    """SVG of the figure that shows a theorem: its course over time, or both sides for statements without one."""
+def verdict_figure(verdicts: Sequence[Verdict]) -> Any:
+    """Draw the figure that shows a theorem: its course over time, or both sides for statements without one.
+
+    Parameters
+    ----------
+    verdicts
+        Verdicts on one theorem.
+
+    Returns
+    -------
+    markupsafe.Markup
+        SVG, the same bytes for the same verdicts; empty if none was judged.
+    """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     from rltheory.plots import convergence, sides
 
-    shown = _most_telling(verdicts)
+    shown = most_telling(verdicts)
     if shown is None:
         return ""
     with rc_context(SVG):
         figure = Figure(figsize=(6.0, 3.6))
-        figure.subplots_adjust(left=0.11, right=0.98, top=0.87, bottom=0.13)
+        figure.subplots_adjust(left=0.11, right=0.98, top=0.84, bottom=0.13)
         ax = figure.subplots()
         if shown.clock == "draw" or shown.times.size == 1:
             sides(verdicts, ax)

@@ -13,6 +13,10 @@ from rltheory.solvers.average_reward import (
     relative_value_iteration,
     soft_relative_value_iteration,
 )
+from rltheory.solvers.best_arm import (
+    CharacteristicTime,
+    characteristic_time,
+)
 from rltheory.solvers.chains import (
     DeviationMatrix,
     GainAndBias,
@@ -199,6 +203,7 @@ from rltheory.solvers.zero_temperature import (
 __all__ = [
     "ApproximateMinimaxWinner",
     "AverageOptimum",
+    "CharacteristicTime",
     "Closure",
     "ClosureGaps",
     "DeviationMatrix",
@@ -264,6 +269,7 @@ __all__ = [
     "average_policy_iteration",
     "backward_induction",
     "borda_scores",
+    "characteristic_time",
     "closure_gaps",
     "condorcet_winner",
     "copeland_scores",

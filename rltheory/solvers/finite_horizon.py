@@ -1,4 +1,4 @@
-r"""Finite horizons: backward induction, plain and entropy-regularised, values and occupancies of policies.
+r"""Finite horizons: backward induction, plain and regularised, values and occupancies of policies.
 
 Every answer comes with bounds on its error, stage by stage. Nothing is iterated to convergence here, so they are bounds
 on rounding alone: each stage inherits the error of the next and adds its own,
@@ -81,15 +81,17 @@ class FiniteHorizonOptimum(FiniteHorizonEvaluation):
 
 @dataclass(frozen=True)
 class SoftFiniteHorizonOptimum(FiniteHorizonEvaluation):
-    r"""Optimal values of the entropy-regularised process and its policy, with the proof of their accuracy.
+    r"""Optimal values of the regularised process and its policy, with the proof of their accuracy.
 
-    The arrays are those of :class:`FiniteHorizonEvaluation`; action values hold no entropy of their own stage.
+    The arrays are those of :class:`FiniteHorizonEvaluation`; action values hold no entropy or divergence of their own
+    stage.
 
     Parameters
     ----------
     log_policy : array, shape (H, C)
-        Logarithms of the probabilities :math:`\pi_h(c) = e^{(Q_h(c) - V_h(s)) / \tau}`, which err by
-        ``2 * errors[h]`` over the temperature.
+        Logarithms of the probabilities :math:`\pi_h(c) = \mu_h(c)\, e^{(Q_h(c) - V_h(s)) / \tau}`, which err by
+        ``2 * errors[h]`` over the temperature; :math:`\mu = 1` without reference. -inf for choices that the reference
+        never makes.
     """
 
     log_policy: Matrix
@@ -154,6 +156,7 @@ def _induct_softly(
     stride: int,
     discount: float,
     temperature: float,
+    log_reference: Matrix,
     values: Matrix,
     action_values: Matrix,
     log_policy: Matrix,
@@ -165,10 +168,11 @@ def _induct_softly(
         for state in range(values.shape[1]):
             top = -np.inf
             for choice in range(first_choice[state], first_choice[state + 1]):
-                top = max(top, of_stage[choice])
+                log_policy[stage, choice] = of_stage[choice] + temperature * log_reference[stage, choice]
+                top = max(top, log_policy[stage, choice])
             total = 0.0
             for choice in range(first_choice[state], first_choice[state + 1]):
-                logit = (of_stage[choice] - top) / temperature
+                logit = (log_policy[stage, choice] - top) / temperature
                 log_policy[stage, choice] = logit
                 total += np.exp(logit)
             log_total = np.log(total)
@@ -224,12 +228,13 @@ def backward_induction(problem: FiniteHorizonMDP, *, discount: float = 1.0) -> F
 
 
 def soft_backward_induction(
-    problem: FiniteHorizonMDP, temperature: float, *, discount: float = 1.0
+    problem: FiniteHorizonMDP, temperature: float, *, reference: ArrayLike | None = None, discount: float = 1.0
 ) -> SoftFiniteHorizonOptimum:
     r"""Optimal values :math:`V_h(s) = \tau \log \sum_c e^{Q_h(c) / \tau}` where policies are paid for their entropy.
 
-    A policy earns :math:`\tau` times the entropy of its choice, on top of the rewards, at each stage. For a penalty
-    :math:`\tau\,\mathrm{KL}(\pi \| \mu)` in its place, add :math:`\tau \log \mu(c)` to the rewards.
+    A policy earns :math:`\tau` times the entropy of its choice, on top of the rewards, at each stage. With a reference
+    :math:`\mu` it pays the penalty :math:`\tau\,\mathrm{KL}(\pi_h(\cdot | s) \| \mu_h(\cdot | s))` in its place, and
+    :math:`V_h(s) = \tau \log \sum_c \mu_h(c)\, e^{Q_h(c) / \tau}`.
 
     Parameters
     ----------
@@ -237,6 +242,8 @@ def soft_backward_induction(
         The process, H stages, S states, C choices.
     temperature
         Temperature :math:`\tau > 0`, in units of reward per nat.
+    reference : array_like, shape (C,) or (H, C), optional
+        Probabilities :math:`\mu` of the choices in their states, at all stages or at each.
     discount
         Factor in [0, 1] by which a reward loses worth from stage to stage.
 
@@ -250,11 +257,11 @@ def soft_backward_induction(
     ArithmeticError
         If a value leaves the range of float64.
     ValueError, TypeError
-        If `discount` is no number in [0, 1], or `temperature` is not > 0.
+        If `discount` is no number in [0, 1], `temperature` is not > 0, or `reference` is no policy.
 
     References
     ----------
-    :cite:`neu2017`
+    :cite:`neu2017`, :cite:`tiapkin2024`
 
     Examples
     --------
@@ -271,11 +278,22 @@ def soft_backward_induction(
         _empty(problem),
         _empty(problem),
     )
-    _induct_softly(problem.arrays, problem.stride, discount, temperature, values, action_values, log_policy)
+    log_reference, penalty = np.zeros_like(log_policy), 0.0
+    if reference is not None:
+        checked = checked_policy(problem.stages[0], reference, name="reference", stages=problem.horizon)
+        penalty = -temperature * float(np.log(checked[checked > 0]).min())
+        with np.errstate(divide="ignore"):
+            log_reference = np.log(checked)
+    _induct_softly(
+        problem.arrays, problem.stride, discount, temperature, log_reference, values, action_values, log_policy
+    )
     # Log-sum-exp passes errors of the Q on undiminished. Its own: an exponent x errs by 2u|x|, exp and log by 2u, and
     # |x| exp(x) <= 1/e, so that the sum, >= 1, errs relatively by (3k + 2)u at most, where k choices are summed.
     summed = int(np.diff(problem.stages[0].first_choice).max())
     own = UNIT_ROUNDOFF * (temperature * (6 * summed + 6) + np.abs(values[:-1]).max(axis=1))
+    if penalty > 0:
+        # The logarithm errs by 2u, its product by u, and the sum with the Q by u of itself.
+        own += UNIT_ROUNDOFF * (4 * penalty + np.abs(action_values).max(axis=1))
     errors = _errors(problem, discount, values, action_values, own)
     return SoftFiniteHorizonOptimum(frozen(values), frozen(action_values), errors, frozen(log_policy))
 

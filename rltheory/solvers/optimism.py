@@ -31,7 +31,9 @@ __all__ = [
     "Plausible",
     "extended_value_iteration",
     "largest_mean",
+    "largest_means_within_distances",
     "optimistic_gain_by_bisection",
+    "sort_states",
     "tightest_differences",
 ]
 
@@ -224,10 +226,14 @@ def _mean(law: Vector, values: Vector) -> float:
 
 
 @kernel
-def _within_distances(
+def largest_means_within_distances(
     columns: Matrix, radii: Matrix, values: Vector, order: Indices, left: Vector, means: Vector
 ) -> None:
-    """Move half the radius to the best state, from the worst ones on; for all choices side by side."""
+    """Write largest means of values in balls of the first norm round laws, one for each choice.
+
+    Half the radius moves to the best state, from the worst ones on; for all choices side by side. Where a column, shape
+    (S, C), is 0 instead of a law and the radius 2 at least, the mean is the largest value.
+    """
     top, best = order[0], values[order[0]]
     for c in range(means.size):
         left[c] = min(0.5 * radii[c, 0], 1.0 - columns[top, c])
@@ -335,7 +341,7 @@ def _largest_means(sets: _Sets, values: Vector, room: _Room) -> None:
     form, laws, radii, excess = sets.form, sets.laws, sets.radii, sets.excess
     order, means = room.order, room.means
     if form == DISTANCE:
-        _within_distances(sets.columns, radii, values, order, room.left, means)
+        largest_means_within_distances(sets.columns, radii, values, order, room.left, means)
     elif form == BOX:
         _within_boxes(sets.columns, sets.rooms, values, order, room.left, means)
     else:
@@ -350,7 +356,7 @@ def _largest_means(sets: _Sets, values: Vector, room: _Room) -> None:
 
 
 @kernel
-def _sort(values: Vector, order: Indices) -> None:
+def sort_states(values: Vector, order: Indices) -> None:
     """Order states from the largest value to the least, by insertion: they are almost in order already."""
     for place in range(1, order.size):
         state = order[place]
@@ -373,7 +379,7 @@ def _project(differences: Matrix, values: Vector) -> None:
 def _back_up(sets: _Sets, span: float, differences: Matrix, values: Vector, policy: Indices, room: _Room) -> None:
     """Write T u to the room, and the choices that attain L u to `policy`."""
     first_choice, rewards, means, out = sets.first_choice, sets.rewards, room.means, room.spare
-    _sort(values, room.order)
+    sort_states(values, room.order)
     _largest_means(sets, values, room)
     least = np.inf
     for s in range(values.size):

@@ -7,7 +7,7 @@ The losses are :math:`\ell_t(a) \in [0, 1]` of K arms; :math:`p_t` are the proba
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from rltheory.problems import LossTable
 from rltheory.simulation import stream
 from rltheory.theory import BY_CONSTRUCTION, InExpectation, Paper, Standing, Theorem, WithProbability
 from rltheory.trace import Trace, record_times
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
 
 POINTS = 30  # recorded times
 TOGETHER = 32  # replicates of which a run is the mean
@@ -210,6 +213,45 @@ def risked_grid() -> Iterator[Risked]:
             yield Risked(table, factor * best, delta)
 
 
+def _any_table(*, max_rounds: int) -> "SearchStrategy[LossTable]":
+    from hypothesis import strategies as st
+
+    rounds, arms, gap = st.integers(10, max_rounds), st.integers(2, 5), st.floats(0.05, 1.0)
+    rng = st.integers(0, 2**32).map(lambda seed: stream(seed, "losses"))
+    means = st.lists(st.floats(0.0, 1.0), min_size=2, max_size=5)
+    return st.one_of(
+        st.builds(overtaking_losses, rounds, arms),
+        st.builds(drifting_losses, rng, rounds, arms, gap),
+        st.builds(bernoulli_losses, rng, means, rounds),
+        st.builds(lambda losses, n: LossTable(np.tile(losses, (n, 1))), means, rounds),
+    )
+
+
+def any_adversary() -> "SearchStrategy[Adversary]":
+    """Tables with fixed means, with phases, and with an arm that overtakes another."""
+    from hypothesis import strategies as st
+
+    return st.builds(Adversary, _any_table(max_rounds=100))
+
+
+def any_rated() -> "SearchStrategy[Rated]":
+    """The same tables, with rates of every size."""
+    from hypothesis import strategies as st
+
+    from rltheory.strategies import log_uniform
+
+    return st.builds(Rated, _any_table(max_rounds=100), log_uniform(0.01, 2))
+
+
+def any_risked() -> "SearchStrategy[Risked]":
+    """Longer tables, with rates and probabilities of every size that few runs can tell."""
+    from hypothesis import strategies as st
+
+    from rltheory.strategies import log_uniform
+
+    return st.builds(Risked, _any_table(max_rounds=500), log_uniform(0.01, 2), log_uniform(0.05, 0.5))
+
+
 def mean_regret(s: Adversary, trace: Trace) -> Array:
     """Mean over the replicates of the run, each with the expected losses of its rounds."""
     mean: Array = trace["expected_regret"].mean(axis=1)
@@ -258,6 +300,7 @@ EXP3 = Theorem(
     bound=lambda s, trace: math.log(s.table.arms) / s.rate + s.rate * s.table.arms * trace.times / 2,
     trivial=lambda s: float(s.table.rounds),
     settings=exp3_grid,
+    strategy=any_rated,
     controls={
         "losses taken for rewards": taking_losses_for_rewards(play_exp3),
         "a hundredth of the rate": hardly_learning(play_exp3),
@@ -280,6 +323,7 @@ EXP3_ANYTIME = Theorem(
     bound=exp3_anytime_bound,
     trivial=lambda s: float(s.table.rounds),
     settings=grid,
+    strategy=any_adversary,
     controls={"losses taken for rewards": taking_losses_for_rewards(play_exp3_anytime)},
     remark="The measured bound is the one in the middle. " + AVERAGED,
 )
@@ -300,6 +344,7 @@ EXP3_IX = Theorem(
     ),
     trivial=lambda s: float(s.table.rounds),
     settings=risked_grid,
+    strategy=any_risked,
     controls={
         "losses taken for rewards": taking_losses_for_rewards(play_exp3_ix),
         "a hundredth of the rate": hardly_learning(play_exp3_ix),
@@ -324,6 +369,7 @@ TSALLIS_INF = Theorem(
     ),
     trivial=lambda s: float(s.table.rounds),
     settings=tsallis_grid,
+    strategy=any_rated,
     controls={
         "losses taken for rewards": taking_losses_for_rewards(play_tsallis_inf),
         "a hundredth of the rate": hardly_learning(play_tsallis_inf),
@@ -345,6 +391,7 @@ TSALLIS_INF_ANYTIME = Theorem(
     bound=tsallis_anytime_bound,
     trivial=lambda s: float(s.table.rounds),
     settings=grid,
+    strategy=any_adversary,
     controls={"losses taken for rewards": taking_losses_for_rewards(play_tsallis_inf_anytime)},
     remark="The measured bound is the one in the middle. " + AVERAGED,
 )

@@ -166,7 +166,7 @@ def joint_loop(
     Returns
     -------
     Trace
-        As :meth:`~rltheory.algorithms.average_reward.walk.Walk.trace` describes, and ``empirical_gap``, of the
+        As :meth:`~rltheory.algorithms.Walk.trace` describes, and ``empirical_gap``, of the
         hypothesis in force, and ``largest_gap``, the largest true gap so far of a hypothesis that was in force, before
         its step.
 

@@ -125,7 +125,7 @@ def likelihood_loop(
     Returns
     -------
     Trace
-        As :meth:`~rltheory.algorithms.average_reward.walk.Walk.trace` describes, and, shape (time, model), ``left``, 1
+        As :meth:`~rltheory.algorithms.Walk.trace` describes, and, shape (time, model), ``left``, 1
         for models that have not been ruled out and 0 for others, and ``shortfall``, the most that the logarithm of a
         model's likelihood has been below the largest one so far.
 

@@ -77,8 +77,8 @@ def linear_loop(
     Returns
     -------
     Trace
-        As :meth:`~rltheory.algorithms.average_reward.walk.Walk.trace` describes, with ``empirical_gap`` and
-        ``largest_gap`` as in :func:`~rltheory.algorithms.average_reward.joint_loop.joint_loop`.
+        As :meth:`~rltheory.algorithms.Walk.trace` describes, with ``empirical_gap`` and
+        ``largest_gap`` as in :func:`~rltheory.algorithms.joint_loop`.
 
     Raises
     ------

@@ -66,7 +66,7 @@ def loop(
     Returns
     -------
     Trace
-        As :meth:`~rltheory.algorithms.average_reward.walk.Walk.trace` describes.
+        As :meth:`~rltheory.algorithms.Walk.trace` describes.
 
     Raises
     ------

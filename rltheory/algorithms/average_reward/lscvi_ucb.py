@@ -24,6 +24,7 @@ import numpy as np
 
 from rltheory.algorithms.average_reward.stepwise import Record, empty_record, trace_of, write
 from rltheory.algorithms.average_reward.ucrl import confidence, rewards_in_unit_interval
+from rltheory.algorithms.gram import update_inverse
 from rltheory.algorithms.sampling import CumulativeLaws, cumulative_laws, draw
 from rltheory.arrays import UNIT_ROUNDOFF, Matrix, Vector, positive
 from rltheory.jit import kernel
@@ -100,16 +101,7 @@ def _follow(
         successor = successors[draw(cumulative, first_entry[choice], first_entry[choice + 1], rng)]
         moves[choice, successor] += 1
         visits[choice] += 1
-        norm = 0.0
-        for i in range(spare.size):
-            spare[i] = 0.0
-            for j in range(spare.size):
-                spare[i] += inverse[i, j] * features[choice, j]
-            norm += features[choice, i] * spare[i]
-        for i in range(spare.size):
-            for j in range(spare.size):
-                inverse[i, j] -= spare[i] * spare[j] / (1.0 + norm)
-        growth *= 1.0 + norm
+        growth *= 1.0 + update_inverse(inverse, features[choice], spare)
         state = successor
         time += 1
         if time == times[place]:

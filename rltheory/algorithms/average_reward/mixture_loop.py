@@ -123,8 +123,8 @@ def mixture_loop(
     Returns
     -------
     Trace
-        As :meth:`~rltheory.algorithms.average_reward.walk.Walk.trace` describes, with ``empirical_gap`` and
-        ``largest_gap`` as in :func:`~rltheory.algorithms.average_reward.joint_loop.joint_loop`.
+        As :meth:`~rltheory.algorithms.Walk.trace` describes, with ``empirical_gap`` and
+        ``largest_gap`` as in :func:`~rltheory.algorithms.joint_loop`.
 
     Raises
     ------
@@ -199,7 +199,7 @@ def rectangular_mixture_loop(
     Returns
     -------
     Trace
-        As :meth:`~rltheory.algorithms.average_reward.walk.Walk.trace` describes, with the gaps of the estimate at the
+        As :meth:`~rltheory.algorithms.Walk.trace` describes, with the gaps of the estimate at the
         start of the epoch.
 
     Raises

@@ -219,7 +219,7 @@ def pmevi_dt(
     Returns
     -------
     Trace
-        As :meth:`~rltheory.algorithms.average_reward.walk.Walk.trace` describes.
+        As :meth:`~rltheory.algorithms.Walk.trace` describes.
 
     Raises
     ------

@@ -46,7 +46,7 @@ def tsde(mdp: MDP, *, horizon: int, rng: np.random.Generator, prior: float = 1.0
     Returns
     -------
     Trace
-        As :meth:`~rltheory.algorithms.average_reward.walk.Walk.trace` describes; ``gain`` is that of the process drawn.
+        As :meth:`~rltheory.algorithms.Walk.trace` describes; ``gain`` is that of the process drawn.
 
     Raises
     ------

@@ -131,7 +131,7 @@ def ucrl2(
     Returns
     -------
     Trace
-        As :meth:`~rltheory.algorithms.average_reward.walk.Walk.trace` describes.
+        As :meth:`~rltheory.algorithms.Walk.trace` describes.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-r"""Policies that compare means by divergences: KL-UCB, KL-UCB++ and IMED.
+r"""Policies that compare means by divergences: KL-UCB, KL-UCB++, IMED and DMED.
 
 With :math:`N` pulls of an arm so far, :math:`\hat\mu` their mean, t rounds so far and n the horizon. Arms are pulled
 once each, in order, before anything is compared.
@@ -22,7 +22,7 @@ from rltheory.arrays import Vector, count, not_negative
 from rltheory.jit import kernel
 from rltheory.logarithm import logarithm
 
-__all__ = ["imed", "kl_ucb", "kl_ucb_plus_plus", "upper_bound"]
+__all__ = ["dmed", "imed", "kl_ucb", "kl_ucb_plus_plus", "upper_bound"]
 
 TOLERANCE = 1e-11  # of a coordinate, relative to it where it exceeds 1
 SLOWEST = 100  # Newton steps
@@ -132,10 +132,14 @@ def kl_ucb(family: Family = BERNOULLI, c: float = 0.0) -> Policy:
     )
 
 
-def _policy(name: str, family: Family, choose: Kernel, of_pulls: Kernel, parameters: tuple[float, ...]) -> Policy:
+def _policy(
+    name: str, family: Family, choose: Kernel, of_pulls: Kernel, parameters: tuple[float, ...], rows: int = 4
+) -> Policy:
     full_name = name if family is BERNOULLI else f"{name} ({family.name})"
     observe = _observe_means(family.entropy, of_pulls)
-    return Policy(full_name, _start, choose, observe, parameters, lambda arms, lanes: (4, arms, lanes), family.rewards)
+    return Policy(
+        full_name, _start, choose, observe, parameters, lambda arms, lanes: (rows, arms, lanes), family.rewards
+    )
 
 
 @cache
@@ -181,6 +185,68 @@ def imed(family: Family = BERNOULLI) -> Policy:
     """
     choose = _choose_by_minimal_divergence(family.coordinate, family.point, family.kl)
     return _policy("IMED", family, choose, _logarithm, (family.precision,))
+
+
+@cache
+def _choose_from_list(coordinate: Kernel, point: Kernel, kl: Kernel) -> Kernel:
+    @kernel
+    def choose(t: int, parameters: Vector, columns: Columns) -> None:
+        arms, counts, memory, work = columns.arms, columns.counts, columns.memory, columns.work
+        k, lanes = counts.shape[0], arms.size
+        if t < k:
+            for lane in range(lanes):
+                arms[lane] = t
+            return
+        means, entropies, logarithms, listed, following = memory[0], memory[1], memory[2], memory[3], memory[4]
+        best, s, x, y, left = work[0], work[1], work[2], work[3], work[4]
+        precision, log_t, all_at_first = parameters[0], math.log(t), t == k
+        for lane in range(lanes):
+            best[lane] = -np.inf
+            left[lane] = 0.0
+        for a in range(k):
+            for lane in range(lanes):
+                best[lane] = max(best[lane], means[a, lane])
+                if all_at_first:
+                    listed[a, lane] = 1.0
+                    following[a, lane] = 0.0
+                left[lane] += listed[a, lane]
+        for lane in range(lanes):
+            s[lane] = coordinate(best[lane])
+            x[lane], y[lane] = point(s[lane])
+        for a in range(k):
+            for lane in range(lanes):
+                distance = kl(means[a, lane], entropies[a, lane], s[lane], x[lane], y[lane])
+                cost = precision * counts[a, lane] * max(distance, 0.0) if means[a, lane] < best[lane] else 0.0
+                worth = listed[a, lane] == 0.0 and cost <= log_t - logarithms[a, lane]
+                following[a, lane] = 1.0 if worth else following[a, lane]
+        for lane in range(lanes):
+            arms[lane] = -1
+        for a in range(k):
+            for lane in range(lanes):
+                if left[lane] == 0.0:
+                    listed[a, lane] = following[a, lane]
+                    following[a, lane] = 0.0
+                if arms[lane] < 0 and listed[a, lane] == 1.0:
+                    arms[lane] = a
+        for lane in range(lanes):
+            listed[arms[lane], lane] = 0.0
+
+    return choose
+
+
+def dmed(family: Family = BERNOULLI) -> Policy:
+    r"""DMED :cite:`honda2010`: pull all arms of a list, in order, and then those of the next one.
+
+    The first list has all arms. After each pull those arms that wait in no list enter the next one for which
+    :math:`N \mathrm{kl}(\hat\mu, \max_b \hat\mu_b) \le \log t - \log N`.
+
+    Parameters
+    ----------
+    family
+        Whose divergence is taken; Bernoulli's serves all rewards in [0, 1].
+    """
+    choose = _choose_from_list(family.coordinate, family.point, family.kl)
+    return _policy("DMED", family, choose, _logarithm, (family.precision,), rows=5)
 
 
 @cache

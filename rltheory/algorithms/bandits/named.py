@@ -4,7 +4,7 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from inspect import signature
 
-from rltheory.algorithms.bandits import adversarial, divergence, index, randomized
+from rltheory.algorithms.bandits import adversarial, divergence, index, nonstationary, posterior, randomized
 from rltheory.algorithms.bandits.families import BERNOULLI, EXPONENTIAL, POISSON, Family, gaussian_family
 from rltheory.algorithms.bandits.play import Policy
 
@@ -13,9 +13,8 @@ __all__ = ["named_policy", "policy_names"]
 
 def _makers() -> dict[str, Callable[..., Policy]]:
     """Functions that make a policy of numbers and families, by their names with hyphens."""
-    functions = [
-        getattr(module, name) for module in (index, divergence, randomized, adversarial) for name in module.__all__
-    ]
+    modules = index, divergence, posterior, randomized, adversarial, nonstationary
+    functions = [getattr(module, name) for module in modules for name in module.__all__]
     return {
         function.__name__.replace("_", "-"): function
         for function in functions

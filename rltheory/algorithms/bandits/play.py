@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,17 +20,27 @@ from rltheory.arrays import Array, Matrix, Times, Vector, count
 from rltheory.jit import kernel
 from rltheory.problems.bandit import Bandit, BanditArrays, draw
 from rltheory.problems.losses import LossTable
-from rltheory.simulation import Workers, stream
+from rltheory.problems.piecewise_bandit import PiecewiseArrays, PiecewiseBandit, draw_by_piece
+from rltheory.simulation import Workers
 from rltheory.trace import Trace, record_times
 from rltheory.variates import Generators, generators, uniforms
 
-if TYPE_CHECKING:
-    from xarray import Dataset
-
-__all__ = ["Columns", "Policy", "compare_policies", "in_blocks", "keep_larger", "play_bandit", "play_losses"]
+__all__ = [
+    "Columns",
+    "Policy",
+    "check_rewards",
+    "distinct_names",
+    "in_blocks",
+    "keep_larger",
+    "play_bandit",
+    "play_binary_histories",
+    "play_losses",
+    "reward_kernel",
+]
 
 LANES = 64
 WORK_ROWS = 6
+MOST_BINARY_ROUNDS = 20
 
 Kernel = Callable[..., Any]
 
@@ -141,6 +151,43 @@ def _draw_by_quantiles(quantile: Kernel) -> Kernel:
 
 
 @kernel
+def _draw_by_piece(t: int, problem: PiecewiseArrays, columns: Columns) -> None:
+    draw_by_piece(t, problem, columns.arms, columns.generators, columns.work[0], columns.rewards)
+
+
+def reward_kernel(bandit: Bandit | PiecewiseBandit) -> Kernel:
+    """Kernel that draws the rewards of a bandit, ``draw(t, bandit.arrays, columns)``."""
+    if isinstance(bandit, PiecewiseBandit):
+        return _draw_by_piece
+    return _draw_by_law if bandit.quantile is None else _draw_by_quantiles(bandit.quantile)
+
+
+def check_rewards(name: str, taken: tuple[float, float], given: tuple[float, float], source: str) -> None:
+    """Raise if a policy that takes rewards in one interval is given those of another."""
+    if not taken[0] <= given[0] <= given[1] <= taken[1]:
+        raise ValueError(f"{name} takes rewards in {list(taken)}; those of {source} lie in {list(given)}")
+
+
+class Named(Protocol):
+    """Anything that has a name."""
+
+    @property
+    def name(self) -> str:
+        """The name."""
+
+
+def distinct_names(policies: Sequence[Named]) -> list[str]:
+    """Names of policies; raise if there are none, or two of one name."""
+    names = [policy.name for policy in policies]
+    if not names:
+        raise ValueError("there is nothing to play; give one policy at least")
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"two policies are called {name!r}; give them distinct names")
+    return names
+
+
+@kernel
 def _record_pulls(problem: BanditArrays, columns: Columns, pulls: Matrix) -> None:
     counts = columns.counts
     for a in range(counts.shape[0]):
@@ -188,6 +235,22 @@ def _record_losses(problem: LossArrays, columns: Columns, suffered: Matrix) -> N
         suffered[lane, 1] = expected[lane]
 
 
+@kernel
+def _take_binary_digits(t: int, numbers: NDArray[np.int64], columns: Columns) -> None:
+    rewards = columns.rewards
+    for lane in range(rewards.size):
+        rewards[lane] = (numbers[lane] >> t) & 1
+
+
+@kernel
+def _record_pulls_and_successes(numbers: NDArray[np.int64], columns: Columns, records: Array) -> None:
+    counts, sums = columns.counts, columns.sums
+    for a in range(counts.shape[0]):
+        for lane in range(counts.shape[1]):
+            records[lane, 0, a] = counts[a, lane]
+            records[lane, 1, a] = sums[a, lane]
+
+
 def in_blocks(play: Callable[[int], None], replicates: int, name: str, workers: Workers | None) -> None:
     """Play every block of replicates, given its first one, here or by workers."""
     blocks = range(0, replicates, LANES)
@@ -200,7 +263,7 @@ def in_blocks(play: Callable[[int], None], replicates: int, name: str, workers: 
 
 def _play(
     policy: Policy,
-    problem: Callable[[int], Any],
+    problem: Callable[[int, int], Any],
     draw: Kernel,
     record: Kernel,
     arms: int,
@@ -208,8 +271,14 @@ def _play(
     records: NDArray[Any],
     rng: np.random.Generator,
     workers: Workers | None,
+    *,
+    alike: bool = False,
 ) -> None:
-    """Play all replicates, each a column of the records, in blocks; `problem` is that of a number of lanes."""
+    """Play all replicates, each a column of the records, in blocks.
+
+    `problem` is that of replicates from a first one to before a last one; if they are `alike`, policies draw the same
+    numbers in all of them.
+    """
     horizon, replicates = int(times[-1]), records.shape[1]
     key = rng.integers(2**64, size=4, dtype=np.uint64)
     parameters = np.array([horizon if p is None else p for p in policy.parameters], dtype=np.float64)
@@ -217,25 +286,26 @@ def _play(
 
     def play(first: int) -> None:
         lanes = min(LANES, replicates - first)
+        drawn = generators(key, 0, 1) if alike else generators(key, first, first + lanes)
         shape = (arms, lanes)
         columns = Columns(
             counts=np.zeros(shape),
             sums=np.zeros(shape),
             memory=np.zeros(policy.memory(*shape)),
-            generators=generators(key, first, first + lanes),
+            generators=np.broadcast_to(drawn, (len(drawn), lanes)).copy(),
             arms=np.zeros(lanes, np.int64),
             rewards=np.empty(lanes),
             pulled=np.empty(lanes),
             earned=np.empty(lanes),
             work=np.empty((WORK_ROWS, lanes)),
         )
-        loop(problem(lanes), parameters, columns, times, first, records)
+        loop(problem(first, first + lanes), parameters, columns, times, first, records)
 
     in_blocks(play, replicates, policy.name, workers)
 
 
 def play_bandit(
-    bandit: Bandit,
+    bandit: Bandit | PiecewiseBandit,
     policy: Policy,
     *,
     horizon: int,
@@ -249,30 +319,31 @@ def play_bandit(
     Parameters
     ----------
     bandit
-        The bandit, K arms.
+        The bandit, K arms; its laws may change.
     policy
         The policy.
     horizon
-        Rounds n >= K.
+        Rounds n >= K, after the last change.
     rng
         Source of randomness, from which four words are drawn; each replicate has a stream of its own under them.
     replicates
         Independent runs R >= 1.
     points
-        Most recorded times, on a geometric grid that begins with 0.
+        Most recorded times, on a geometric grid that begins with 0; changes come besides.
     workers
         Threads to share the work; without them it is done here.
 
     Returns
     -------
     Trace
-        ``regret``, the pseudo-regret :math:`\sum_a \Delta_a N_a(t)`, dimensions time and replicate, and ``pulls``,
-        :math:`N_a(t)`, dimensions time, replicate and arm.
+        ``regret``, the pseudo-regret :math:`\sum_a \Delta_a N_a(t)`, or the dynamic one if laws change, dimensions time
+        and replicate, and ``pulls``, :math:`N_a(t)`, dimensions time, replicate and arm.
 
     Raises
     ------
     ValueError, TypeError
-        If the horizon is below K, a number is out of range, or the policy does not take such rewards.
+        If the horizon is below K or no later than a change, a number is out of range, or the policy does not take such
+        rewards.
 
     Examples
     --------
@@ -285,16 +356,17 @@ def play_bandit(
     horizon, replicates = count(horizon, "horizon"), count(replicates, "replicates", at_least=1)
     if horizon < bandit.arms:
         raise ValueError(f"horizon is {horizon}; it must be at least the number of arms, {bandit.arms}")
-    if not policy.rewards[0] <= bandit.support[0] <= bandit.support[1] <= policy.rewards[1]:
-        raise ValueError(
-            f"{policy.name} takes rewards in {list(policy.rewards)}; those of the {bandit.title} lie in "
-            f"{list(bandit.support)}"
-        )
+    check_rewards(policy.name, policy.rewards, bandit.support, f"the {bandit.title}")
     times = record_times(horizon, points=points)
+    if isinstance(bandit, PiecewiseBandit):
+        if (bandit.changes >= horizon).any():
+            raise ValueError(f"horizon is {horizon}; the {bandit.title} changes after {bandit.changes[-1]} rounds")
+        times = np.union1d(times, bandit.changes)
     pulls = np.empty((times.size, replicates, bandit.arms), np.int32 if horizon < 2**31 else np.int64)
-    reward = _draw_by_law if bandit.quantile is None else _draw_by_quantiles(bandit.quantile)
-    _play(policy, lambda lanes: bandit.arrays, reward, _record_pulls, bandit.arms, times, pulls, rng, workers)
-    values = {"regret": (("time", "replicate"), pulls @ bandit.gaps), "pulls": (("time", "replicate", "arm"), pulls)}
+    draw = reward_kernel(bandit)
+    _play(policy, lambda first, last: bandit.arrays, draw, _record_pulls, bandit.arms, times, pulls, rng, workers)
+    regret = bandit.regrets(times, pulls) if isinstance(bandit, PiecewiseBandit) else pulls @ bandit.gaps
+    values = {"regret": (("time", "replicate"), regret), "pulls": (("time", "replicate", "arm"), pulls)}
     return Trace(policy.name, times, values, "round")
 
 
@@ -352,14 +424,13 @@ def play_losses(
     horizon = table.rounds if horizon is None else count(horizon, "horizon", at_least=1)
     if horizon > table.rounds:
         raise ValueError(f"horizon is {horizon}; the table has {table.rounds} rounds")
-    if not policy.rewards[0] <= 0 <= 1 <= policy.rewards[1]:
-        raise ValueError(f"{policy.name} takes rewards in {list(policy.rewards)}; those of losses lie in [0, 1]")
+    check_rewards(policy.name, policy.rewards, (0.0, 1.0), "losses")
     times = record_times(horizon, points=points)
     suffered = np.empty((times.size, replicates, 2))
     take = _take_losses_by_weight if policy.weighs else _take_losses
     _play(
         policy,
-        lambda lanes: LossArrays(table.losses, np.zeros(lanes)),
+        lambda first, last: LossArrays(table.losses, np.zeros(last - first)),
         take,
         _record_losses,
         table.arms,
@@ -376,80 +447,62 @@ def play_losses(
     return Trace(policy.name, times, values, "round")
 
 
-def compare_policies(
-    problem: Bandit | LossTable,
-    policies: Sequence[Policy],
-    *,
-    horizon: int | None = None,
-    replicates: int = 1000,
-    seed: int = 0,
-    points: int = 100,
-    workers: int | None = None,
-    progress: bool = False,
-) -> "Dataset":
-    """Play policies on a bandit or a table of losses, each many times, on all cores.
+def play_binary_histories(policy: Policy, *, arms: int, rounds: int, rng: np.random.Generator) -> Trace:
+    r"""Play a policy against all sequences of rewards 0 and 1, so that expectations are sums.
+
+    With Bernoulli arms of means :math:`\mu_a` the sequence h has after t rounds the probability
+    :math:`\prod_a \mu_a^{S_a} (1 - \mu_a)^{N_a - S_a}`, where :math:`S_a` counts the successes; it is the same for all
+    :math:`2^{n - t}` sequences that begin so. A policy that draws numbers draws the same ones in all histories: what it
+    does is then a function of the rewards.
 
     Parameters
     ----------
-    problem
-        A bandit, or a table of losses.
-    horizon, replicates, points
-        As for :func:`play_bandit` and :func:`play_losses`; a bandit needs a horizon.
-    policies
-        Policies with distinct names.
-    seed
-        Root of the random streams. The stream of a policy is named by problem and policy, so that it plays the same
-        whatever it is compared with, and by however many workers.
-    workers
-        Threads; as many as there are cores by default.
-    progress
-        Whether to show progress on standard error.
+    policy
+        The policy.
+    arms
+        Number K >= 2 of arms.
+    rounds
+        Rounds n, from K to 20.
+    rng
+        Source of the numbers that the policy draws.
 
     Returns
     -------
-    xarray.Dataset
-        What the traces of all policies have, with the dimension policy: ``regret``, dimensions policy, replicate and
-        time, and of a bandit also ``pulls``, with the arm as a fourth.
+    Trace
+        ``pulls``, :math:`N_a(t)`, and ``successes``, dimensions time, history and arm, for every t from 0 to n.
 
     Raises
     ------
     ValueError, TypeError
-        As for :func:`play_bandit` and :func:`play_losses`, and if there are no policies, or two of one name.
+        If a number is out of range, or the policy does not take rewards in [0, 1].
 
     Examples
     --------
-    >>> from rltheory.algorithms.bandits import moss, ucb1
-    >>> runs = compare_policies(Bandit.bernoulli([0.9, 0.5]), [ucb1(), moss()], horizon=1000, replicates=64)
-    >>> runs["regret"].mean("replicate").sel(policy="MOSS", time=1000).item() < 20
-    True
+    >>> from rltheory.algorithms.bandits import follow_the_leader
+    >>> trace = play_binary_histories(follow_the_leader(), arms=2, rounds=3, rng=np.random.default_rng(0))
+    >>> trace["pulls"][-1, :, 0]  # after failures of both arms, after a success of the first only, and so on
+    array([2, 2, 1, 2, 2, 2, 1, 2], dtype=int32)
     """
-    from xarray import Dataset
-
-    names = [policy.name for policy in policies]
-    if not names:
-        raise ValueError("there is nothing to play; give one policy at least")
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"two policies are called {name!r}; give them distinct names")
-    play: Callable[..., Trace] = play_bandit if isinstance(problem, Bandit) else play_losses
-    with Workers(workers, progress=progress) as pool:
-        traces = [
-            play(
-                problem,
-                policy,
-                horizon=horizon,
-                rng=stream(seed, "bandit", problem, policy.name),
-                replicates=replicates,
-                points=points,
-                workers=pool,
-            )
-            for policy in policies
-        ]
-    first = traces[0]
-    data = {
-        name: (("policy", *dims), np.stack([trace[name] for trace in traces]))
-        for name, (dims, _) in first.values.items()
-        if all(name in trace.values for trace in traces)
-    }
-    clock = ("time", first.times, {"long_name": first.clock})
-    return Dataset(data, coords={"policy": names, "time": clock}).transpose("policy", "replicate", "time", ...)
+    arms, rounds = count(arms, "arms", at_least=2), count(rounds, "rounds", at_least=1)
+    if not arms <= rounds <= MOST_BINARY_ROUNDS:
+        raise ValueError(
+            f"rounds is {rounds}; it must lie between the number of arms, {arms}, and {MOST_BINARY_ROUNDS}"
+        )
+    check_rewards(policy.name, policy.rewards, (0.0, 1.0), "coins")
+    times, numbers = np.arange(rounds + 1), np.arange(2**rounds)
+    records = np.empty((times.size, numbers.size, 2, arms), np.int32)
+    _play(
+        policy,
+        lambda first, last: numbers[first:last],
+        _take_binary_digits,
+        _record_pulls_and_successes,
+        arms,
+        times,
+        records,
+        rng,
+        None,
+        alike=True,
+    )
+    dims = ("time", "history", "arm")
+    values = {"pulls": (dims, records[:, :, 0]), "successes": (dims, records[:, :, 1])}
+    return Trace(policy.name, times, values, "round")

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rltheory.algorithms.sampling import draw_weighted
 from rltheory.arrays import Vector
 from rltheory.jit import kernel
 from rltheory.problems.mdp import Indices
@@ -54,17 +55,6 @@ def empty_trajectory(policies: PolicyClass, discount: float, horizon: int) -> Tr
 
 
 @kernel
-def _draw(weights: Vector, begin: int, end: int, rng: np.random.Generator) -> int:
-    """Draw an index in [begin, end) with these probabilities."""
-    left = rng.random()
-    for k in range(begin, end - 1):
-        left -= weights[k]
-        if left < 0.0:
-            return k
-    return end - 1
-
-
-@kernel
 def prepare(family: ClassArrays, parameters: Vector, policy: Vector) -> None:
     """Write the probabilities of the choices to `policy`, where they are the same throughout a trajectory."""
     if family.deviation == 0.0:
@@ -80,7 +70,7 @@ def sample(family: ClassArrays, parameters: Vector, trajectory: Trajectory, rng:
     """Sample a trajectory under `parameters`, for which the policy is prepared."""
     first_choice, mean_rewards, first_entry, successors, probabilities, initial, slopes, offsets, deviation = family
     states, actions, rewards, _, policy = trajectory
-    s = _draw(initial, 0, initial.size, rng)
+    s = draw_weighted(initial, 0, initial.size, rng)
     for t in range(states.size):
         begin, end = first_choice[s], first_choice[s + 1]
         states[t] = s
@@ -89,11 +79,11 @@ def sample(family: ClassArrays, parameters: Vector, trajectory: Trajectory, rng:
             for c in range(begin, end):
                 policy[c] = slopes[c] * actions[t] + offsets[c]
             softmax(policy, begin, end)
-        choice = _draw(policy, begin, end, rng)
+        choice = draw_weighted(policy, begin, end, rng)
         if deviation == 0.0:
             actions[t] = choice
         rewards[t] = mean_rewards[choice]
-        s = successors[_draw(probabilities, first_entry[choice], first_entry[choice + 1], rng)]
+        s = successors[draw_weighted(probabilities, first_entry[choice], first_entry[choice + 1], rng)]
 
 
 @kernel

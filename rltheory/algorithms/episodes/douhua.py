@@ -105,7 +105,7 @@ def douhua(
     delta: float = 0.05,
     bonus: float = 1.0,
 ) -> Trace:
-    r"""Run DOUHUA on tables. Parameters as in :func:`~rltheory.algorithms.episodes.nora.nora`, but for the step size.
+    r"""Run DOUHUA on tables. Parameters as in :func:`~rltheory.algorithms.nora`, but for the step size.
 
     Parameters
     ----------

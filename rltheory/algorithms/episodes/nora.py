@@ -12,6 +12,9 @@ where k counts the episodes since:
 
 .. math:: \pi_h(c | s) \propto e^{\eta k f_h(c)}.
 
+Hybrid NORA begins with offline data, whose transitions n counts too. Where they cover what a good policy does, it needs
+no bonus.
+
 Paper: :cite:`tan2025`. Departures: bonuses in place of a set of critics among which the most optimistic is sought,
 which is hard; and visits that double in place of a test of Bellman errors.
 """
@@ -43,11 +46,13 @@ from rltheory.algorithms.episodes.play import (
 from rltheory.arrays import Matrix, Times, Vector, not_negative, positive
 from rltheory.exponential import exponential
 from rltheory.jit import kernel
-from rltheory.problems import FiniteHorizonMDP
+from rltheory.problems import FiniteHorizonMDP, OfflineData
 from rltheory.problems.mdp import Indices
 from rltheory.trace import Trace
 
 __all__ = ["Critic", "boltzmann", "new_critic", "nora", "scale_of_bonuses", "update_bonuses"]
+
+LOWEST = -300.0  # of exponents: smaller probabilities would make losses that are no normal numbers, which are slow
 
 
 class Critic(NamedTuple):
@@ -63,18 +68,29 @@ class Critic(NamedTuple):
 
 
 def new_critic(problem: FiniteHorizonMDP, truth: Model, bonus: float) -> Critic:
-    """Make the critic of a learner that has seen nothing, and whose bonuses are multiplied by `bonus`."""
+    """Make the critic of a learner that has seen nothing: its bonuses are the largest, unless there shall be none."""
     horizon, choices = problem.horizon, problem.choices
     to_go = np.arange(horizon - 1, -1, -1.0)
     return Critic(
         belief=unknown(truth),
         visits=np.zeros(horizon * choices, np.int64),
         moves=np.zeros(truth.successors.size, np.int64),
-        bonuses=bonus * np.repeat(to_go, choices),
+        bonuses=np.repeat(to_go, choices) if bonus > 0 else np.zeros(horizon * choices),
         ceiling=np.tile(to_go[:, None] + 1, choices),
         values=np.zeros((horizon + 1, problem.states)),
         action_values=np.zeros((horizon, choices)),
     )
+
+
+def count_offline(critic: Critic, data: OfflineData, scale: float) -> None:
+    """Count offline data as if the learner had seen them."""
+    belief, visits, moves, bonuses, *_ = critic
+    visits[:] = data.visits.ravel()
+    row = np.repeat(np.arange(visits.size), np.diff(belief.first_entry))
+    moves[:] = data.transitions.reshape(visits.size, -1)[row, belief.successors]
+    seen = visits > 0
+    np.divide(moves, visits[row], out=belief.probabilities, where=seen[row])
+    bonuses[seen] *= np.minimum(1.0, scale / np.sqrt(visits[seen]))
 
 
 def scale_of_bonuses(problem: FiniteHorizonMDP, episodes: int, delta: float) -> float:
@@ -90,7 +106,7 @@ def update_bonuses(critic: Critic, path: Path, bonus: float, scale: float) -> No
     horizon = path.choices.size
     for stage in range(horizon):
         row = stage * stride + path.choices[stage]
-        bonuses[row] = bonus * (horizon - 1 - stage) * min(1.0, scale / math.sqrt(visits[row]))
+        bonuses[row] = (horizon - 1 - stage) * min(1.0, bonus * scale / math.sqrt(visits[row]))
 
 
 @kernel
@@ -98,7 +114,7 @@ def boltzmann(first_choice: Indices, logits: Matrix, steepness: float, policy: M
     """Write the policy with probabilities in proportion to ``exp(steepness * logits)``; logits are <= 0, the best 0."""
     for stage in range(policy.shape[0]):
         for choice in range(policy.shape[1]):
-            policy[stage, choice] = exponential(steepness * logits[stage, choice])
+            policy[stage, choice] = exponential(max(steepness * logits[stage, choice], LOWEST))
         for state in range(first_choice.size - 1):
             total = 0.0
             for choice in range(first_choice[state], first_choice[state + 1]):
@@ -163,6 +179,7 @@ def nora(
     eta: float = 1.0,
     delta: float = 0.05,
     bonus: float = 1.0,
+    offline: OfflineData | None = None,
 ) -> Trace:
     r"""Run NORA (no-regret optimistic rare-switching actor-critic) on tables. The learner knows the rewards.
 
@@ -179,22 +196,25 @@ def nora(
     delta
         Probability in (0, 1) that bonuses are too small.
     bonus
-        Multiplier >= 0 of the bonus; the guarantee is for 1, and without bonus the learner does not explore.
+        Multiplier >= 0 of the root in the bonus, which stays at most H - h, and is H - h for choices never made. The
+        guarantee is for 1; with 0 there is no bonus at all, and the learner does not explore.
+    offline
+        What is known of the same process before the first episode.
 
     Returns
     -------
     Trace
         As :func:`~rltheory.algorithms.episodes.play.labelled` describes; ``value`` is the mean of :math:`V_1` over the
-        first state, an upper bound of the optimal value if bonuses are large enough.
+        first state, an upper bound of the optimal value if bonuses are large enough. Visits are those of the episodes.
 
     Raises
     ------
     ValueError, TypeError
-        If a reward lies outside [0, 1], or a number is out of its range.
+        If a reward lies outside [0, 1], a number is out of its range, or `offline` is of another process.
 
     References
     ----------
-    :cite:`tan2025`
+    :cite:`tan2025`, :cite:`tan2024`
 
     Examples
     --------
@@ -203,18 +223,37 @@ def nora(
     >>> trace = nora(problem, episodes=10_000, bonus=0.3, rng=np.random.default_rng(0))
     >>> bool(trace.last("suboptimality") < 1e-3)
     True
+
+    Thirty trajectories of somebody who mostly knows the way spare a lock 9500 failures:
+
+    >>> from rltheory.instances import diabolical_lock
+    >>> from rltheory.problems import offline_data, uniform_policy
+    >>> from rltheory.solvers import backward_induction
+    >>> lock = diabolical_lock(np.random.default_rng(0), 8, 4)
+    >>> expert = 0.9 * backward_induction(lock).policy + 0.1 * uniform_policy(lock.stages[0])
+    >>> data = offline_data(lock, expert, 30, np.random.default_rng(1))
+    >>> for known in (None, data):
+    ...     trace = nora(lock, episodes=10_000, bonus=0.0, offline=known, rng=np.random.default_rng(0))
+    ...     print(trace.algorithm, round(trace.last("regret"), -2))
+    NORA, bonus x 0 9500.0
+    hybrid NORA, bonus x 0 200.0
     """
     eta, delta, bonus = positive(eta, "eta"), confidence(delta), not_negative(bonus, "bonus")
     times, record = empty_record(problem, episodes)
     process = world(problem)
+    scale = scale_of_bonuses(problem, episodes, delta)
     critic = new_critic(problem, process.truth, bonus)
+    if offline is not None:
+        if offline.problem != problem:
+            raise ValueError(f"offline is of {offline.problem}; it must be of the process to learn, {problem}")
+        count_offline(critic, offline, scale)
     advantages, policy = np.empty_like(critic.action_values), np.zeros_like(critic.action_values)
     _run(
         process,
         critic,
         eta,
         bonus,
-        scale_of_bonuses(problem, episodes, delta),
+        scale,
         advantages,
         policy,
         np.full((problem.horizon, problem.states), -1),
@@ -225,4 +264,6 @@ def nora(
         record,
         rng,
     )
-    return labelled(named("NORA", bonus), times, record)
+    if offline is not None:
+        record.visits[1:] -= offline.visits.sum(axis=0)
+    return labelled(named("NORA" if offline is None else "hybrid NORA", bonus), times, record)

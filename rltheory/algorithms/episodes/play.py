@@ -149,8 +149,8 @@ def empty_record(problem: FiniteHorizonMDP, episodes: int) -> tuple[Times, Recor
     return times, Record(regret, suboptimality, value, switches, visits)
 
 
-def labelled(algorithm: str, times: Times, record: Record) -> Trace:
-    """Record as a trace.
+def labelled(algorithm: str, times: Times, record: Record, **of_stages: Matrix) -> Trace:
+    """Record as a trace, with further arrays of shape (time, stage).
 
     After each recorded number of episodes: ``regret``, exact, of the policies played; ``suboptimality`` of the last of
     them; ``value``, what the learner expected of it from the start, or of the best one if it plans with maxima;
@@ -160,6 +160,7 @@ def labelled(algorithm: str, times: Times, record: Record) -> Trace:
     values = {
         name: (("time", "choice") if array.ndim == 2 else ("time",), array) for name, array in record._asdict().items()
     }
+    values |= {name: (("time", "stage"), array) for name, array in of_stages.items()}
     return Trace(algorithm, times, values, clock="episode")
 
 
@@ -225,24 +226,25 @@ def back_up(
 ) -> bool:
     """Write the best plan of a model with bonuses; return whether it differs from the plan that was there.
 
-    Action values above the ceiling, which may be the array of the old ones, are cut. Of equally good choices the first
-    is made.
+    Action values above the ceiling, which may be the array of the old ones, are cut. Of equally good choices the one is
+    made that was best before the cut, since choices that are hardly known are all cut to the same height; of those the
+    first.
     """
     stride, first_choice, rewards, first_entry, successors, probabilities = model
     horizon, states = made.shape
     changed = False
     for stage in range(horizon - 1, -1, -1):
         for state in range(states):
-            best, most = first_choice[state], -np.inf
+            best, most, most_uncut = first_choice[state], -np.inf, -np.inf
             for choice in range(first_choice[state], first_choice[state + 1]):
                 row = stage * stride + choice
-                total = rewards[row] + bonuses[row]
+                uncut = rewards[row] + bonuses[row]
                 for entry in range(first_entry[row], first_entry[row + 1]):
-                    total += probabilities[entry] * values[stage + 1, successors[entry]]
-                total = min(total, ceiling[stage, choice])
+                    uncut += probabilities[entry] * values[stage + 1, successors[entry]]
+                total = min(uncut, ceiling[stage, choice])
                 action_values[stage, choice] = total
-                if total > most:
-                    best, most = choice, total
+                if total > most or (total == most and uncut > most_uncut):
+                    best, most, most_uncut = choice, total, uncut
             values[stage, state] = most
             changed |= made[stage, state] != best
             made[stage, state] = best

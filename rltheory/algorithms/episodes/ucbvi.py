@@ -5,9 +5,10 @@ With empirical laws :math:`\hat p` and n visits of a choice,
 .. math:: Q_h(c) = \min\bigl\{ Q_h^{\text{old}}(c),\; H,\; r_c + \langle \hat p_c, V_{h+1} \rangle + b_h(c) \bigr\},
    \qquad V_h(s) = \max_c Q_h(c),
 
-H for choices never made. With S states, C choices in all, K episodes and :math:`L = \log(5 C H K / \delta)`, the bonus
-after Hoeffding is :math:`7 H L / \sqrt n`, and the one after Bernstein, where :math:`N_{h+1}(y)` counts the episodes in
-which stage h + 1 began in y,
+H for choices never made. Of choices that are equally good after the cut, the one is made that was best before. With S
+states, C choices in all, K episodes and :math:`L = \log(5 C H K / \delta)`, the bonus after Hoeffding is
+:math:`7 H L / \sqrt n`, and the one after Bernstein, where :math:`N_{h+1}(y)` counts the episodes in which stage h + 1
+began in y,
 
 .. math:: b_h(c) = \sqrt{\frac{8 L}{n} \operatorname{Var}_{\hat p_c}(V_{h+1})} + \frac{14 H L}{3 n}
    + \sqrt{\frac{8}{n} \sum_y \hat p_c(y) \min\Bigl\{ \frac{100^2 H^3 S C L^2}{N_{h+1}(y)},\; H^2 \Bigr\}}.
@@ -90,9 +91,9 @@ def _back_up_by_bernstein(state: State, params: Params) -> bool:
     changed = False
     for stage in range(horizon - 1, -1, -1):
         for here in range(states):
-            best, most = first_choice[here], -np.inf
+            best, most, most_uncut = first_choice[here], -np.inf, -np.inf
             for choice in range(first_choice[here], first_choice[here + 1]):
-                row = stage * stride + choice
+                row, target = stage * stride + choice, np.inf
                 if visits[row] > 0:
                     mean = square = correction = 0.0
                     for entry in range(first_entry[row], first_entry[row + 1]):
@@ -106,8 +107,9 @@ def _back_up_by_bernstein(state: State, params: Params) -> bool:
                     spread += 14 * horizon * log / (3 * visits[row]) + math.sqrt(8 * correction / visits[row])
                     target = rewards[row] + mean + bonus * spread
                     action_values[stage, choice] = min(action_values[stage, choice], target)
-                if action_values[stage, choice] > most:
-                    best, most = choice, action_values[stage, choice]
+                total = action_values[stage, choice]
+                if total > most or (total == most and target > most_uncut):
+                    best, most, most_uncut = choice, total, target
             values[stage, here] = most
             changed |= made[stage, here] != best
             made[stage, here] = best

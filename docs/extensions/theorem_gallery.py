@@ -1,0 +1,166 @@
+"""Pages of all theorems, written from the theorem objects, their verdicts, their controls and their proofs.
+
+A build verifies the whole catalogue, so that pages show what this version measures.
+"""
+
+import importlib
+import inspect
+import pkgutil
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+import proofs_checks
+from rltheory import verify
+from rltheory.report import most_telling, verdict_figure
+from rltheory.theorems import catalogue
+from rltheory.theory import Existence, Identity, Proof, Status, Theorem, Verdict
+
+TEMPLATES = Path(__file__).parents[1] / "_templates" / "theorems"
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """A proof, the file in which it is checked, and the reason of each step."""
+
+    module: str
+    proof: Proof
+
+    @property
+    def page(self) -> str:
+        """Name of the page that shows the file."""
+        return self.module.rpartition(".")[2]
+
+    @cached_property
+    def steps(self) -> list[tuple[str, str]]:
+        """What each step says and why it holds."""
+        setting = next(iter(self.proof.settings()))
+        return [(step.statement, step.check(setting).because) for step in self.proof.steps]
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """One theorem, with everything that its section shows."""
+
+    theorem: Theorem[Any]
+    verdicts: Sequence[Verdict]
+    proofs: Sequence[Demonstration]
+
+    @property
+    def shown(self) -> Verdict:
+        """The verdict that comes closest to failing."""
+        return most_telling(self.verdicts)
+
+    @property
+    def figure(self) -> str:
+        """File of the picture of both sides."""
+        return f"figures/{self.theorem.name.replace('/', '-')}.svg"
+
+    @property
+    def about(self) -> str:
+        """What its file of theorems is about, in one line."""
+        (line, *_) = inspect.getdoc(inspect.getmodule(self.theorem.run)).splitlines()
+        return re.sub(r":math:`([^`]*)`", r"$\1$", line)
+
+    @property
+    def closeness(self) -> str:
+        """Tightness, or, for an identity, the largest difference of its sides."""
+        kind = self.theorem.kind
+        if isinstance(kind, Existence):
+            return ""
+        return f"= {self.shown.discrepancy:.0e}" if isinstance(kind, Identity) else f"{self.shown.tightness:.4f}"
+
+    @property
+    def outcome(self) -> str:
+        """What came out, in a few sentences."""
+        counts = Counter(verdict.outcome for verdict in self.verdicts)
+        shown = self.shown
+        sentences = [
+            ", ".join(f"**{outcome}** in {n} of {len(self.verdicts)} settings" for outcome, n in counts.items())
+        ]
+        if isinstance(self.theorem.kind, Identity):
+            sentences.append(f"The sides differ by {shown.discrepancy:.0e} at most, relatively")
+        elif not isinstance(self.theorem.kind, Existence):
+            sentences.append(
+                f"Closest in {shown.setting}: tightness {shown.tightness:.4f} at {shown.clock} {shown.worst_time}"
+            )
+        if shown.fit is not None:
+            sentences.append(f"Measured {shown.fit.describe(shown.clock)}, stated {shown.stated_rate}")
+        return ". ".join(sentences) + "."
+
+    @cached_property
+    def refutations(self) -> list[tuple[str, Verdict]]:
+        """For each control the verdict that refutes it most clearly."""
+        wrong = {name: verify(replace(self.theorem, run=run)) for name, run in self.theorem.controls.items()}
+        return [
+            (name, max((v for v in verdicts if v.status is Status.REFUTED), key=lambda verdict: verdict.tightness))
+            for name, verdicts in wrong.items()
+        ]
+
+    @property
+    def is_correction(self) -> bool:
+        """Whether the statement corrects the paper that it comes from, or shows that what is printed fails."""
+        place = "" if self.theorem.paper is None else self.theorem.paper.place
+        return "corrected" in place or "printed" in self.theorem.name
+
+
+def demonstrations() -> Iterator[Demonstration]:
+    """All proofs of the folder of proof checks."""
+    for info in pkgutil.iter_modules(proofs_checks.__path__, "proofs_checks."):
+        if info.name.rpartition(".")[2].startswith(("test_", "conftest", "_")):
+            continue
+        module = importlib.import_module(info.name)
+        for value in vars(module).values():
+            if isinstance(value, Proof):
+                yield Demonstration(info.name, value)
+
+
+def exhibits() -> list[Exhibit]:
+    """The catalogue, verified."""
+    verdicts = verify(catalogue().values(), progress=True)
+    judged = {name: list(group) for name, group in groupby(verdicts, key=lambda verdict: verdict.theorem)}
+    proofs = list(demonstrations())
+    return [
+        Exhibit(theorem, judged[theorem.name], [item for item in proofs if theorem in item.proof.of])
+        for theorem in catalogue().values()
+    ]
+
+
+def write_pages(app: Any) -> None:
+    """Write the table of all theorems, a page for each group, and a page for each file of proofs."""
+    folder = Path(app.srcdir, "theorems")
+    for part in ("figures", "proofs"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["cell"] = lambda text: text.replace("|", r"\|")
+    environment.filters["plain"] = lambda text: re.sub(r"([\\`*_{}\[\]<>#|~$])", r"\\\1", text)
+
+    def write(page: str, template: str, **content: Any) -> None:
+        text = environment.get_template(f"{template}.md.j2").render(**content)
+        (folder / f"{page}.md").write_text(text, encoding="utf-8")
+
+    everything = exhibits()
+    for exhibit in everything:
+        (folder / exhibit.figure).write_text(str(verdict_figure(exhibit.verdicts)), encoding="utf-8")
+    groups = {group: list(part) for group, part in groupby(everything, key=lambda exhibit: exhibit.theorem.group)}
+    for group, part in groups.items():
+        write(group, "group", group=group, about=part[0].about, exhibits=part)
+    for name in {item.page for exhibit in everything for item in exhibit.proofs}:
+        write(f"proofs/{name}", "proof", name=name)
+    write("corrections", "corrections", exhibits=[exhibit for exhibit in everything if exhibit.is_correction])
+    write("index", "index", groups=groups, exhibits=everything)
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """Connect to the build."""
+    app.connect("builder-inited", write_pages)
+    return {"parallel_read_safe": True}
