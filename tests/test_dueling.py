@@ -8,7 +8,7 @@ import pytest
 
 from rltheory.algorithms.bandits import exp3, own_policy, thompson_gaussian, ucb1
 from rltheory.algorithms.bandits.play import LANES
-from rltheory.algorithms.dueling import double_thompson, play_duels, rmed, rucb, sparring
+from rltheory.algorithms.dueling import ccb, double_thompson, play_duels, rmed, rucb, sparring
 from rltheory.algorithms.dueling.play import duel_costs
 from rltheory.instances import bradley_terry, cycle, random_game, recorded_game
 from rltheory.problems import PreferenceGame
@@ -19,10 +19,13 @@ GAME = bradley_terry([1.5, 0.0, 2.5, 1.0])
 CYCLE = PreferenceGame([[0.5, 0.9, 0.4, 0.8], [0.1, 0.5, 0.7, 0.9], [0.6, 0.3, 0.5, 0.6], [0.2, 0.1, 0.4, 0.5]])
 N = 400
 ALPHA = 0.51
+BOLD = 0.05  # so small that hypotheses are soon believed, and soon disproven
 
 
 class Plain:
     """Wins of one replicate, and its draws."""
+
+    alpha = ALPHA
 
     def __init__(self, n, states):
         self.wins, self.states = np.zeros((n, n)), states
@@ -46,7 +49,7 @@ class Plain:
         """Upper and lower ones."""
         met = self.wins + self.wins.T
         with np.errstate(divide="ignore", invalid="ignore"):
-            share, width = self.wins / met, np.sqrt(ALPHA * math.log(t) / met)
+            share, width = self.wins / met, np.sqrt(self.alpha * math.log(t) / met)
         upper, lower = np.where(met > 0, share + width, np.inf), np.where(met > 0, share - width, -np.inf)
         np.fill_diagonal(upper, 0.5)
         np.fill_diagonal(lower, 0.5)
@@ -76,6 +79,70 @@ class PlainRUCB(Plain):
         others = [a for a in range(n) if a != c]
         d = max(others, key=lambda a: (upper[a, c], -a))
         return c, d if upper[d, c] >= 0.5 else c
+
+
+class PlainCCB(Plain):
+    def start(self, n):
+        self.n, self.losses = n, n
+        self.hopeful, self.superiors = set(range(n)), [set() for _ in range(n)]
+
+    def draw(self, items):
+        for seen, item in enumerate(items, 1):
+            if self.uniform() * seen < 1:
+                drawn = item
+        return drawn
+
+    def subset(self, items, size):
+        """As many of them, or none if there are fewer."""
+        if len(items) <= size:
+            return items if len(items) == size else set()
+        kept = set()
+        for passed, item in enumerate(sorted(items)):
+            if len(kept) < size and self.uniform() * (len(items) - passed) < size - len(kept):
+                kept.add(item)
+        return kept
+
+    def revise(self, upper, lower):
+        everyone = range(self.n)
+        most = [sum(upper[a, b] >= 0.5 for b in everyone if b != a) for a in everyone]
+        least = [sum(lower[a, b] > 0.5 for b in everyone if b != a) for a in everyone]
+        if any(lower[a, b] > 0.5 for a in everyone for b in self.superiors[a]):
+            self.start(self.n)
+        for a in sorted(self.hopeful):
+            if most[a] < max(least):
+                self.hopeful.remove(a)
+                if len(self.superiors[a]) != self.losses + 1:
+                    self.superiors[a] = {b for b in everyone if upper[a, b] < 0.5}
+        if not self.hopeful:
+            self.start(self.n)
+        for a in everyone:
+            if most[a] == max(most) == least[a]:
+                self.hopeful.add(a)
+                self.losses = self.n - 1 - most[a]
+                self.superiors = [
+                    self.subset(s, 0 if b == a else self.losses + 1) for b, s in enumerate(self.superiors)
+                ]
+        return {a for a in everyone if most[a] == max(most)}
+
+    def choose(self, t):
+        upper, lower = self.bounds(t)
+        if t == 1:
+            upper[:] = lower[:] = 0.5  # no width at all
+        best = self.revise(upper, lower)
+        pairs = [(a, b) for a in range(self.n) for b in sorted(self.superiors[a]) if lower[a, b] <= 0.5 <= upper[a, b]]
+        if self.uniform() < 0.25 and pairs:
+            return self.draw(pairs)
+        if self.uniform() < 2 / 3:
+            best = best & self.hopeful or best
+        c = self.draw(sorted(best))
+        rivals = {b for b in range(self.n) if lower[b, c] <= 0.5}
+        if self.uniform() < 0.5:
+            rivals = rivals & self.superiors[c] or rivals
+        return c, max(rivals, key=lambda b: (upper[b, c], b != c, -b))
+
+
+class PlainBoldCCB(PlainCCB):
+    alpha = BOLD
 
 
 class PlainDoubleThompson(Plain):
@@ -159,6 +226,8 @@ CASES = {
     "rucb": (rucb(ALPHA), PlainRUCB),
     "double thompson": (double_thompson(ALPHA), PlainDoubleThompson),
     "rmed": (rmed(), PlainRMED),
+    "ccb": (ccb(ALPHA), PlainCCB),
+    "ccb, bold": (ccb(BOLD), PlainBoldCCB),
     "sparring": (sparring(exp3(0.2), ucb1()), PlainSparring),
 }
 POLICIES = [policy for policy, _ in CASES.values()]
@@ -285,6 +354,7 @@ OWN = own_policy(
     ("make", "message"),
     [
         (lambda: rucb(0.0), "alpha is 0.0; it must be finite and > 0"),
+        (lambda: ccb(math.nan), "alpha is nan; it must be finite and > 0"),
         (lambda: double_thompson(-1.0), "alpha is -1.0; it must be finite and > 0"),
         (lambda: rmed(-0.1), "c is -0.1; it must be finite and >= 0"),
         (
