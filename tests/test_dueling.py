@@ -17,9 +17,24 @@ from rltheory.variates import beta_variates, generators, uniform
 
 GAME = bradley_terry([1.5, 0.0, 2.5, 1.0])
 CYCLE = PreferenceGame([[0.5, 0.9, 0.4, 0.8], [0.1, 0.5, 0.7, 0.9], [0.6, 0.3, 0.5, 0.6], [0.2, 0.1, 0.4, 0.5]])
+# The first three beat all others, and each other in a cycle.
+THREE_WINNERS = PreferenceGame(
+    0.5
+    + 0.15
+    * np.array(
+        [
+            [0, 1, -1, 1, 1, 1],
+            [-1, 0, 1, 1, 1, 1],
+            [1, -1, 0, 1, 1, 1],
+            [-1, -1, -1, 0, 1, 1],
+            [-1, -1, -1, -1, 0, 1],
+            [-1, -1, -1, -1, -1, 0],
+        ]
+    )
+)
 N = 400
 ALPHA = 0.51
-BOLD = 0.05  # so small that hypotheses are soon believed, and soon disproven
+BOLD = 0.07  # so small that hypotheses are soon believed, and soon disproven
 
 
 class Plain:
@@ -233,7 +248,7 @@ CASES = {
 POLICIES = [policy for policy, _ in CASES.values()]
 
 
-@pytest.mark.parametrize("game", [GAME, CYCLE], ids=["Condorcet winner", "cycle"])
+@pytest.mark.parametrize("game", [GAME, CYCLE, THREE_WINNERS], ids=["Condorcet winner", "cycle", "three winners"])
 @pytest.mark.parametrize("name", CASES)
 def test_policies_against_plain_restatements(name, game):
     policy, plain = CASES[name]
@@ -279,7 +294,7 @@ def test_costs_by_hand():
     assert (duel_costs(cycle(5))["copeland_regret"] == 0).all()
 
 
-@pytest.mark.parametrize("policy", [rucb(), rmed(), double_thompson()], ids=lambda policy: policy.name)
+@pytest.mark.parametrize("policy", [rucb(), rmed(), double_thompson(), ccb()], ids=lambda policy: policy.name)
 @pytest.mark.parametrize("name", ["dueling_six_rankers_arxiv", "dueling_arithmetic", "dueling_cyclic"])
 def test_recorded_games_are_learnt(name, policy):
     """Most regret is paid in the first half of the rounds, and all of it is far below that of random duels."""
@@ -290,6 +305,20 @@ def test_recorded_games_are_learnt(name, policy):
         regret = trace[notion].mean(axis=1)
         assert regret[-1] - regret[half] < 0.4 * regret[-1]
         assert regret[-1] < 0.5 * horizon * costs.mean()
+
+
+def test_without_a_condorcet_winner_ccb_learns_and_rucb_does_not():
+    """Nobody remains a candidate for RUCB, which then draws from all; CCB pays but a logarithm."""
+    horizon = 40_000
+    first, second = {}, {}
+    for policy in (ccb(), rucb()):
+        trace = play_duels(THREE_WINNERS, policy, horizon=horizon, rng=stream(0, "winners"), replicates=16, points=400)
+        half = np.searchsorted(trace.times, horizon // 2)
+        regret = trace["copeland_regret"].mean(axis=1)
+        first[policy.name], second[policy.name] = regret[half], regret[-1] - regret[half]
+    assert second["RUCB"] > 0.9 * first["RUCB"]
+    assert second["CCB"] < 0.2 * first["CCB"]
+    assert second["CCB"] < 0.05 * second["RUCB"]
 
 
 def test_double_thompson_finds_winners_of_copelands_rule():
