@@ -9,7 +9,8 @@ import pytest
 from rltheory.algorithms.bandits import exp3, own_policy, thompson_gaussian, ucb1
 from rltheory.algorithms.bandits.play import LANES
 from rltheory.algorithms.dueling import ccb, double_thompson, play_duels, rmed, rucb, sparring
-from rltheory.algorithms.dueling.play import duel_costs
+from rltheory.algorithms.dueling.play import WORK_ROWS, Duels, duel_costs
+from rltheory.algorithms.dueling.policies import _hypotheses
 from rltheory.instances import bradley_terry, cycle, random_game, recorded_game
 from rltheory.problems import PreferenceGame
 from rltheory.simulation import Workers, stream
@@ -305,6 +306,45 @@ def test_recorded_games_are_learnt(name, policy):
         regret = trace[notion].mean(axis=1)
         assert regret[-1] - regret[half] < 0.4 * regret[-1]
         assert regret[-1] < 0.5 * horizon * costs.mean()
+
+
+def test_one_round_of_ccb_from_arbitrary_hypotheses():
+    """Games that are played hardly ever lead to some of them, such as that nobody is hopeful."""
+    n, lanes, policy = 5, 500, ccb()
+    rng, key = stream(0, "hypotheses"), np.arange(4, dtype=np.uint64)
+    duels = Duels(
+        wins=np.zeros((n, n, lanes)),
+        memory=np.zeros(policy.memory(n, lanes)),
+        generators=generators(key, 0, lanes),
+        first=np.zeros(lanes, np.int64),
+        second=np.zeros(lanes, np.int64),
+        outcomes=np.empty(lanes),
+        work=np.empty((WORK_ROWS, lanes)),
+    )
+    _, superiors, _, _, hopeful, losses = _hypotheses.py_func(duels)
+    # With widths of 0 the shares are the upper bounds.
+    upper = duels.memory[:n]
+    plains = []
+    for lane in range(lanes):
+        order = np.triu(rng.choice([-1, 0, 1], p=[0.3, 0.1, 0.6], size=(n, n)), 1)
+        upper[:, :, lane] = 0.6 + 0.2 * (order - order.T) + 0.1 * rng.random((n, n))
+        upper[range(n), range(n), lane] = 0.5
+        may_win, may_lose = upper[:, :, lane] >= 0.5, upper[:, :, lane].T >= 0.5
+        chances = np.where(may_win, np.where(may_lose, 0.6, 0.02), 0.8) * (1 - np.eye(n))
+        superiors[:, :, lane] = rng.random((n, n)) < chances
+        hopeful[:, lane] = rng.random(n) < 0.5
+        losses[lane] = rng.integers(n + 1)
+        plain = PlainCCB(n, generators(key, lane, lane + 1))
+        plain.losses, plain.hopeful = int(losses[lane]), set(np.flatnonzero(hopeful[:, lane]))
+        plain.superiors = [set(np.flatnonzero(row)) for row in superiors[:, :, lane]]
+        plain.bounds = lambda t, upper=upper[:, :, lane]: (upper, 1 - upper.T)
+        plains.append(plain)
+    policy.choose(5, np.array([ALPHA]), duels)
+    for lane, plain in enumerate(plains):
+        assert plain.choose(6) == (duels.first[lane], duels.second[lane])
+        assert plain.losses == losses[lane]
+        assert plain.hopeful == set(np.flatnonzero(hopeful[:, lane]))
+        assert plain.superiors == [set(np.flatnonzero(row)) for row in superiors[:, :, lane]]
 
 
 def test_without_a_condorcet_winner_ccb_learns_and_rucb_does_not():
