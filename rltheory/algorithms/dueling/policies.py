@@ -186,12 +186,18 @@ def _keep_superiors(a: int, lane: int, wanted: int, superiors: Array, generators
 
 
 @kernel
+def _largest(lane: int, scores: Matrix) -> float:
+    largest = 0.0
+    for a in range(scores.shape[0]):
+        largest = max(largest, scores[a, lane])
+    return largest
+
+
+@kernel
 def _revise(lane: int, hypotheses: Hypotheses, generators: Generators) -> None:
     may_beat, superiors, most, least, hopeful, losses = hypotheses
-    n, surely, possibly, left = most.shape[0], 0.0, 0.0, 0.0
-    for a in range(n):
-        surely = max(surely, least[a, lane])
-        possibly = max(possibly, most[a, lane])
+    n, left = most.shape[0], 0.0
+    surely, possibly = _largest(lane, least), _largest(lane, most)
     for a in range(n):
         if hopeful[a, lane] == 1.0 and most[a, lane] < surely:
             hopeful[a, lane] = 0.0
@@ -227,9 +233,7 @@ def _draw_unsure(lane: int, hypotheses: Hypotheses, generators: Generators) -> t
 def _draw_champion(lane: int, hypotheses: Hypotheses, generators: Generators) -> int:
     """Draw one of those that may beat most others; with a chance of 2/3 a hopeful one, if there is any."""
     _, _, most, _, hopeful, _ = hypotheses
-    n, possibly, only_hopeful, seen, champion = most.shape[0], 0.0, False, 0, -1
-    for a in range(n):
-        possibly = max(possibly, most[a, lane])
+    n, possibly, only_hopeful, seen, champion = most.shape[0], _largest(lane, most), False, 0, -1
     if uniform(generators, lane) < 2.0 / 3.0:
         for a in range(n):
             only_hopeful = only_hopeful or (most[a, lane] == possibly and hopeful[a, lane] == 1.0)
@@ -312,6 +316,18 @@ def ccb(alpha: float = 0.51) -> DuelingPolicy:
     ----------
     alpha
         :math:`\alpha > 0`; the analysis takes one above 1/2, and a game without ties.
+
+    Examples
+    --------
+    Three winners beat each other in a cycle, and all of them beat the fourth action.
+
+    >>> from rltheory.algorithms.dueling import play_duels
+    >>> from rltheory.problems import PreferenceGame
+    >>> game = PreferenceGame([[0.5, 0.7, 0.3, 0.7], [0.3, 0.5, 0.7, 0.7], [0.7, 0.3, 0.5, 0.7], [0.3, 0.3, 0.3, 0.5]])
+    >>> policies, rng = [ccb(), rucb()], np.random.default_rng(0)
+    >>> ours, theirs = (play_duels(game, p, horizon=20_000, rng=rng).last("copeland_regret")[0] for p in policies)
+    >>> bool(ours < theirs / 10)
+    True
     """
     return DuelingPolicy(
         "CCB",
