@@ -429,6 +429,9 @@ def regret(
 
     with _input():
         _check_figure(output)
+        for flag, given in (("--linear", linear), ("--bounds", bounds)):
+            if given and output is None:
+                raise ValueError(f"{flag} needs --output, the file of the figure")
         problem = Bandit.parse(bandit)
         runs = compare_policies(
             problem,

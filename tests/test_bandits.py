@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -43,6 +44,27 @@ LEVEL = 1e-7
 LARGEST = 300 * math.log(10)
 
 FOUR = Bandit.bernoulli([0.3, 0.75, 0.5, 0.7])
+
+NEEDED = {
+    "ucb": ":0.1",
+    "epsilon-greedy": ":0.2",
+    "decaying-epsilon-greedy": ":0.1",
+    "explore-then-commit": ":30",
+    "sliding-window-ucb": ":90",
+    "discounted-ucb": ":0.99",
+}
+# All policies by name, and the other ways to play some.
+EVERY = [name + NEEDED.get(name, "") for name in policy_names()] + [
+    "kl-ucb:gaussian,3",
+    "bayes-ucb:0.5,5",
+    "bayes-ucb-beta:5",
+    "exp3:0.1",
+    "exp3:anytime=1",
+    "exp3-ix:0.1",
+    "tsallis-inf:0.1",
+    "tsallis-inf:reduced_variance=1",
+]
+OF_THE_HORIZON = {"moss", "kl-ucb-plus-plus", "bayes-ucb:0.5,5", "bayes-ucb-beta:5", "exp3", "exp3-ix", "exp3-p"}
 
 
 def family(case):
@@ -545,8 +567,10 @@ def test_regret_is_that_of_the_pulls():
 
 
 @pytest.mark.parametrize("name", ["ucb1", "kl-ucb", "imed", "thompson", "thompson-gaussian", "epsilon-greedy:0.1"])
-@pytest.mark.parametrize("bandit", [FOUR, Bandit.beta([1, 2], [2, 1])], ids=str)
-def test_a_replicate_does_not_depend_on_those_beside_it(name, bandit):
+def test_a_replicate_does_not_depend_on_those_beside_it(name):
+    # Rewards of beta arms take more numbers in some columns than in others.
+    bandit = Bandit.beta([1, 2], [2, 1])
+
     def pulls(replicates):
         return play_bandit(bandit, named_policy(name), horizon=500, rng=stream(0, "beside"), replicates=replicates)[
             "pulls"
@@ -556,6 +580,21 @@ def test_a_replicate_does_not_depend_on_those_beside_it(name, bandit):
     for few in (1, 3, 10):
         assert (pulls(few) == many[:, :few]).all()
     assert len(np.unique(many[-1], axis=0)) > 1
+
+
+@pytest.mark.parametrize("text", EVERY)
+def test_bits_do_not_depend_on_workers_or_replicates_beside(text):
+    def pulls(workers, replicates):
+        with Workers(workers) as pool:
+            trace = play_bandit(
+                FOUR, named_policy(text), horizon=200, rng=stream(0, text), replicates=replicates, workers=pool
+            )
+        return trace["pulls"]
+
+    one, two = pulls(1, 2 * LANES + 9), pulls(2, 2 * LANES + 9)
+    np.testing.assert_array_equal(one, two)
+    np.testing.assert_array_equal(pulls(2, LANES + 3), one[:, : LANES + 3])
+    assert (one[:, :9] != one[:, LANES : LANES + 9]).any(), "blocks that changed places would go unnoticed"
 
 
 def test_numbers_do_not_depend_on_workers_or_company():
@@ -575,30 +614,28 @@ def test_numbers_do_not_depend_on_workers_or_company():
     assert (alone["pulls"] == runs["pulls"].sel(policy="UCB1").transpose("time", "replicate", "arm").to_numpy()).all()
 
 
-def takes_the_horizon(name):
-    return name.partition(":")[0] in ("moss", "kl-ucb-plus-plus")
+def beginning_is_the_same(policy):
+    short, long = (
+        play_bandit(FOUR, policy, horizon=horizon, rng=stream(0, "begin"), replicates=4, points=10**6)["pulls"]
+        for horizon in (1000, 3000)
+    )
+    return (short == long[:1001]).all()
 
 
-@pytest.mark.parametrize(
-    "name",
-    [name for name in INDICES if not name.endswith("5,5") and name != "bayes-ucb-beta:5"]
-    + ["thompson", "thompson-gaussian", "imed", "dmed", "epsilon-greedy:0.2", "explore-then-commit:30", "tsallis-inf"],
-)
-def test_beginnings_do_not_depend_on_the_horizon(name):
-    def pulls(horizon):
-        trace = play_bandit(
-            FOUR, named_policy(name), horizon=horizon, rng=stream(0, "begin"), replicates=4, points=10**6
-        )
-        return trace["pulls"][:1001]
+@pytest.mark.parametrize("text", EVERY)
+def test_beginnings_do_not_depend_on_the_horizon(text):
+    policy = named_policy(text)
+    assert beginning_is_the_same(policy) != (text in OF_THE_HORIZON)
+    if None in policy.parameters:
+        given = tuple(1000 if number is None else number for number in policy.parameters)
+        assert beginning_is_the_same(replace(policy, parameters=given))
 
-    assert (pulls(1000) == pulls(4000)).all() != takes_the_horizon(name)
-    if takes_the_horizon(name):
-        maker = {"moss": bandits.moss, "kl-ucb-plus-plus": bandits.kl_ucb_plus_plus}[name]
-        traces = [
-            play_bandit(FOUR, maker(horizon=1000), horizon=n, rng=stream(0, "x"), points=10**6)["pulls"][:1001]
-            for n in (1000, 1500)
-        ]
-        assert (traces[0] == traces[1]).all()
+
+@pytest.mark.parametrize("text", ["moss", "kl-ucb-plus-plus", "exp3-p", "bayes-ucb:0.5,5", "bayes-ucb-beta:5"])
+def test_horizons_may_be_given(text):
+    given = named_policy(f"{text}{',' if ':' in text else ':'}horizon=1000").parameters
+    assert given == tuple(1000 if number is None else number for number in named_policy(text).parameters)
+    assert 1000 in given
 
 
 def test_seeds_matter():
@@ -721,6 +758,8 @@ def test_own_laws():
         (lambda: named_policy("Thomson"), "did you mean thompson"),
         (lambda: named_policy("ucb1:x"), "'x' is neither a number nor a family"),
         (lambda: named_policy("ucb1:beta=2"), "the arguments of ucb1 are: alpha"),
+        (lambda: named_policy("ucb1:alpha=1,alpha=2"), "'ucb1:alpha=1,alpha=2': alpha is given twice"),
+        (lambda: named_policy("ucb1:1,alpha=2"), "multiple values for argument 'alpha'"),
         (lambda: named_policy("zzz"), "no policy is called 'zzz'; there are anytime-moss, "),
         (lambda: named_policy("explore-then-commit:2.5"), "pulls is 2.5; it must be an integer"),
         (lambda: named_policy("kl-ucb:3"), "family must be a family of laws"),
@@ -739,21 +778,6 @@ def test_own_laws():
 def test_bad_input(make, message):
     with pytest.raises(ValueError, match=message):
         make()
-
-
-def test_every_named_policy_plays():
-    arguments = {
-        "ucb": ":0.1",
-        "epsilon-greedy": ":0.1",
-        "decaying-epsilon-greedy": ":0.1",
-        "explore-then-commit": ":3",
-        "sliding-window-ucb": ":9",
-        "discounted-ucb": ":0.9",
-    }
-    assert {"ucb1", "moss", "kl-ucb", "thompson", "imed", "bayes-ucb"} <= set(policy_names())
-    for name in policy_names():
-        trace = play_bandit(FOUR, named_policy(name + arguments.get(name, "")), horizon=50, rng=stream(0, name))
-        assert trace.last("pulls").sum() == 50
 
 
 def test_figures_show_what_they_are_given():

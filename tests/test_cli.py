@@ -1,6 +1,7 @@
 """The command line: what it prints, writes and returns, and what it does with bad input."""
 
 import json
+import math
 import subprocess
 import sys
 
@@ -93,6 +94,47 @@ def test_regret_of_policies(tmp_path):
     again = run("regret", "kl-ucb", "ucb1", *arguments, "--workers", 1)
     assert sorted(again.stdout.splitlines()) == sorted(done.stdout.splitlines()[:-1])
     assert run("regret", "ucb1", *arguments, "--seed", 1).stdout != run("regret", "ucb1", *arguments).stdout
+
+
+def test_regret_beside_stated_bounds(tmp_path, monkeypatch):
+    drawn = {}
+
+    def draw(runs, *, upper_bounds, **others):
+        drawn.update(upper_bounds)
+        return regret_of_runs(runs, upper_bounds=upper_bounds, **others)
+
+    regret_of_runs = rl.plots.regret
+    monkeypatch.setattr(rl.plots, "regret", draw)
+    figure = tmp_path / "curves.svg"
+    arguments = ["ucb1", "ucb1:0.5", "thompson", "kl-ucb:c=3", "--horizon", 500, "--replicates", 20, "-o", figure]
+    assert run("regret", *arguments).exit_code == 0
+    assert drawn == {}
+    assert "bound of " not in figure.read_text(encoding="utf-8").replace("lower bound", "")
+    assert run("regret", *arguments, "--bounds").exit_code == 0
+    assert drawn.keys() == {"UCB1", "KL-UCB(c=3)"}
+    # Gap 0.1 after 500 rounds.
+    assert drawn["UCB1"][-1] == pytest.approx(80 * math.log(500) + 0.1 * (1 + math.pi**2 / 3))
+    assert "bound of UCB1" in figure.read_text(encoding="utf-8")
+    drawn.clear()
+    done = run(
+        "regret", "ucb1", "--bandit", "poisson:1,2", "--horizon", 50, "--replicates", 5, "--bounds", "-o", figure
+    )
+    assert done.exit_code == 0
+    assert drawn == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["regret"], "Missing argument 'POLICY...'"),
+        (["regret", "ucb1", "--workers", "0"], "0 is not in the range x>=1"),
+        (["regret", "ucb1", "--horizon", "long"], "'long' is not a valid float"),
+    ],
+)
+def test_usage(arguments, message):
+    done = run(*arguments)
+    assert done.exit_code == 2
+    assert message in done.stderr
 
 
 def test_orders_of_voters_are_a_game(tmp_path):
@@ -371,6 +413,23 @@ def test_list_show_and_cite():
         (["regret", "ucb:1"], "delta is 1"),
         (["regret", "ucb1", "--bandit", "bernoulli:0.5,2"], "means[1] is 2; it must be in [0, 1]"),
         (["regret", "ucb1", "--bandit", "bernoulli:0.5"], "has 1 arms; it must have at least 2"),
+        (["regret", "ucb1", "--bandit", "bernoulli:-0.1,0.5"], "means[0] is -0.1; it must be in [0, 1]"),
+        (["regret", "ucb1", "--bandit", "bernoulli:nan,0.5"], "means[0] is nan; every entry must be finite"),
+        (["regret", "ucb1", "--bandit", "poisson:1,0"], "means[1] is 0; it must be in (0, 1e+06]"),
+        (["regret", "ucb1", "--bandit", "bernoulli"], "'bernoulli': mean 1, '', is not a number"),
+        (["regret", "ucb1", "--bandit", "cauchy:1,2"], "the law 'cauchy' is unknown; write bernoulli, gaussian, poisson"),
+        (["regret", "thompson", "--bandit", "gaussian:0,1"], "Thompson takes rewards in [0.0, 1.0]"),
+        (["regret", "KL_UCB"], "no policy is called 'KL_UCB'; did you mean kl-ucb, ucb, ucb1?"),
+        (["regret", "zzz"], "no policy is called 'zzz'; there are anytime-moss, asymptotic-ucb, "),
+        (["regret", "epsilon-greedy"], "missing a required argument: 'epsilon'"),
+        (["regret", "ucb1:alpha=1,alpha=2"], "alpha is given twice"),
+        (["regret", "ucb1", "--horizon", "-5"], "horizon is -5; it must be >= 0"),
+        (["regret", "ucb1", "--horizon", "nan"], "--horizon is nan; it must be an integer"),
+        (["regret", "ucb1", "--bandit", "bernoulli:0.1,0.2,0.3", "--horizon", "2"], "number of arms, 3"),
+        (["regret", "ucb1", "--replicates", "0"], "replicates is 0; it must be >= 1"),
+        (["regret", "ucb1", "--replicates", "2.5"], "--replicates is 2.5; it must be an integer"),
+        (["regret", "ucb1", "--bounds"], "--bounds needs --output, the file of the figure"),
+        (["regret", "ucb1", "--linear"], "--linear needs --output, the file of the figure"),
         (["regret", "ucb1", "--horizon", "1"], "horizon is 1; it must be at least the number of arms, 2"),
         (["regret", "ucb1", "--horizon", "1.5"], "--horizon is 1.5; it must be an integer"),
         (["regret", "ucb1", "ucb1"], "two policies are called 'UCB1'"),

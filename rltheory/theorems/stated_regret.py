@@ -8,7 +8,7 @@ import numpy as np
 from rltheory.arrays import Array, Times
 from rltheory.problems import Bandit
 from rltheory.problems.bandit import Law
-from rltheory.theorems import auer2002, garivier2011, lattimore2020
+from rltheory.theorems import auer2002, garivier2011, lattimore2020, zimmert2021
 from rltheory.theorems.stochastic_bandit import StochasticBandit
 from rltheory.theory import Theorem
 from rltheory.trace import Trace
@@ -19,14 +19,15 @@ BY_POLICY: dict[str, Theorem[Any]] = {
     "UCB1": auer2002.REGRET_OF_UCB1,
     "KL-UCB(c=3)": garivier2011.REGRET_OF_KL_UCB,
     "asymptotic UCB": lattimore2020.ASYMPTOTIC,
+    "Tsallis-INF": zimmert2021.STOCHASTIC,
 }
 
 
 def stated_regret(bandit: Bandit, policies: Iterable[str], times: Times) -> dict[str, Array]:
     r"""Bounds on the mean regret of those policies of which a theorem speaks, on a bandit where its hypotheses hold.
 
-    These are UCB1 and KL-UCB with c = 3 on Bernoulli arms, and asymptotically optimal UCB on Gaussian arms of standard
-    deviation 1 and on Bernoulli arms.
+    These are UCB1, KL-UCB with c = 3 and Tsallis-INF on Bernoulli arms, and asymptotically optimal UCB on Gaussian arms
+    of standard deviation 1 and on Bernoulli arms.
 
     Parameters
     ----------

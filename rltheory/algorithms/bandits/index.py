@@ -230,7 +230,8 @@ def asymptotic_ucb(deviation: float = 1.0) -> Policy:
         :math:`\sigma > 0` for which rewards are subgaussian.
     """
     width = positive(deviation, "deviation")
-    return _mean_and_radius("asymptotic UCB", _optimal_clock, (width,))
+    name = "asymptotic UCB" if width == 1 else f"asymptotic UCB(σ={width:g})"
+    return _mean_and_radius(name, _optimal_clock, (width,))
 
 
 @kernel

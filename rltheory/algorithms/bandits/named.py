@@ -36,7 +36,7 @@ def named_policy(text: str) -> Policy:
     Raises
     ------
     ValueError
-        If the name is unknown, in which case the message lists the close ones, or an argument is.
+        If the name is unknown, in which case the message lists the close ones, or an argument is, or is given twice.
 
     Examples
     --------
@@ -52,6 +52,8 @@ def named_policy(text: str) -> Policy:
     positional, named = [], {}
     for argument in filter(None, arguments.split(",")):
         key, equals, value = argument.rpartition("=")
+        if key in named:
+            raise ValueError(f"{text!r}: {key} is given twice")
         if equals:
             named[key] = _value(value, text)
         else:
