@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Iterator
+from types import ModuleType
 
 import numba
 import numpy as np
 
-from benchmarks.harness import Contender, Limit, Race
+from benchmarks.harness import Contender, Limit, Race, peer
 from rltheory.algorithms.bandits import exp3
-from rltheory.algorithms.dueling import double_thompson, play_duels, rmed, rucb, sparring
+from rltheory.algorithms.dueling import ccb, double_thompson, play_duels, rmed, rucb, sparring
 from rltheory.instances import bradley_terry
 from rltheory.simulation import stream
 
@@ -54,10 +55,40 @@ def is_learnt(regret: float) -> bool:
     return 0 < regret < HORIZON * GAME.payoff[0].mean() / 2
 
 
+def duelpy() -> ModuleType | None:
+    """Import the peer, which looks for a type under a name that NumPy has given up."""
+    if not hasattr(np, "float"):
+        np.float = float  # noqa: NPY001, an assignment
+    return peer("duelpy")
+
+
+def of_duelpy(name: str, won: int, lost: int) -> Contender:
+    """A policy of the peer, which is told of duels by these two numbers."""
+    from duelpy import algorithms, feedback
+
+    class Duels(feedback.FeedbackMechanism):
+        def __init__(self) -> None:
+            super().__init__(list(range(GAME.n)))
+            self.rng, self.regret = np.random.default_rng(0), 0.0
+
+        def duel(self, a: int, b: int) -> int:
+            self.regret += (GAME.payoff[0, a] + GAME.payoff[0, b]) / 2
+            return won if self.rng.random() < GAME.prefer[a, b] else lost
+
+    def run() -> float:
+        duels = Duels()
+        getattr(algorithms, name)(duels, time_horizon=HORIZON, random_state=np.random.RandomState(0)).run()
+        return duels.regret
+
+    return Contender("duelpy", run, is_learnt, HORIZON)
+
+
 def races() -> Iterator[Race]:
+    theirs = duelpy()
     for policy, limit in (
         (rucb(), Limit(1 / 2e6)),
         (double_thompson(), Limit(1 / 0.3e6)),
+        (ccb(), None),
         (rmed(), None),
         (sparring(exp3()), None),
     ):
@@ -70,4 +101,8 @@ def races() -> Iterator[Race]:
         if policy.name == "RUCB":
             bare = Contender("bare Numba loop", lambda: bare_rucb(GAME.prefer, HORIZON, 20), is_learnt, HORIZON * 20)
             contenders.append(bare)
+            # Their RUCB takes whatever is not negative for a win of the first, False as well.
+            contenders += [of_duelpy("RelativeUCB", 1, -1)] if theirs else []
+        elif policy.name == "double Thompson":
+            contenders += [of_duelpy("DoubleThompsonSampling", True, False)] if theirs else []
         yield Race(f"{policy.name}: a duel", contenders, limit)

@@ -7,6 +7,7 @@ from . import report as report
 from . import simulation as simulation
 from . import solvers as solvers
 from . import strategies as strategies
+from . import studies as studies
 from . import theorems as theorems
 from . import theory as theory
 from .algorithms import accelerated_preference_optimization as accelerated_preference_optimization
@@ -65,6 +66,10 @@ from .solvers import approximate_minimax_winner as approximate_minimax_winner
 from .solvers import characteristic_time as characteristic_time
 from .solvers import minimax_winner as minimax_winner
 from .solvers import regularized_equilibrium as regularized_equilibrium
+from .studies import AlgorithmStudy as AlgorithmStudy
+from .studies import Study as Study
+from .studies import TheoremStudy as TheoremStudy
+from .studies import sweep as sweep
 from .theorems import catalogue as catalogue
 from .theorems import find as find
 from .theory import Theorem as Theorem

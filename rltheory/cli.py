@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from rltheory.problems import PreferenceGame
+    from rltheory.simulation import Store
+    from rltheory.studies import Estimate, Results
     from rltheory.theory import Theorem, Verdict
 
 __all__ = ["main"]
 
 HOLDS, REFUTED, USAGE, UNDECIDED = 0, 1, 2, 3
+INTERRUPTED = 130  # as shells have it
+FAILURES_SHOWN = 5
 LARGE_PROCESS = 100_000  # states times stages
 SQIRL_EPISODES = 10, 30, 100, 300, 1000
 
@@ -60,6 +64,7 @@ def main() -> None:
       rltheory falsify nash-mp/kl                       where does the bound come closest to breaking?
       rltheory race --game wins.csv --beta 0.1          who reaches the equilibrium first?
       rltheory regret ucb1 thompson -o curves.svg       regret of policies for a bandit
+      rltheory sweep study.toml --store out             a study that lasts for days
       rltheory analyze consolidated.npz --horizon 10    effective horizon of a process of BRIDGE
       rltheory demo                                     interactive pages, in the browser
       rltheory cite nash-mp/kl                          BibTeX
@@ -151,19 +156,31 @@ def verify(
     _conclude(verdicts, page, every=all_settings or game is not None)
 
 
-@main.command(short_help="Rebuild the page from stored verdicts.")
+@main.command(short_help="Rebuild the page from stored results.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--hold", type=float, help="Judge again at this error probability of HOLDS; goes with --refute.")
 @click.option("--refute", type=float, help="Judge again at this error probability of REFUTED; goes with --hold.")
+@click.option("--quantity", "quantities", multiple=True, help="For a store: put this into results.nc; repeatable.")
 @_output_option
 @click.option("--all-settings", is_flag=True, help="Print a row for each setting, not only the tightest.")
-def report(files: tuple[Path, ...], hold: float | None, refute: float | None, output: Path, all_settings: bool) -> None:
+def report(
+    files: tuple[Path, ...],
+    hold: float | None,
+    refute: float | None,
+    quantities: tuple[str, ...],
+    output: Path,
+    all_settings: bool,
+) -> None:
     """Print the table and write the page of verdicts stored in FILES (verdicts.npz); nothing is run.
+
+    A folder is the store of a study, which may still be running. Besides its verdicts, all results are written to the
+    file results.nc (NetCDF): by default the quantities over setting, replicate and time.
 
     \b
     Examples:
       rltheory report report/verdicts.npz -o again
       rltheory report monday.npz tuesday.npz --hold 0.01 --refute 1e-9
+      rltheory report out --quantity regret --quantity pulls
     """
     from rltheory.report import write_report
     from rltheory.theory import Levels, load_verdicts
@@ -172,9 +189,100 @@ def report(files: tuple[Path, ...], hold: float | None, refute: float | None, ou
         if (hold is None) != (refute is None):
             raise ValueError("--hold and --refute go together")
         levels = None if hold is None or refute is None else Levels(hold, refute)
-        verdicts = [verdict for file in files for verdict in load_verdicts(file, levels)]
+        verdicts = []
+        for file in files:
+            if file.is_dir():
+                found = _write_results(file, quantities, output)
+                verdicts += found if levels is None else [verdict.judged_at(levels) for verdict in found]
+            else:
+                verdicts += load_verdicts(file, levels)
+        if not verdicts:
+            return
         page = write_report(verdicts, output)
     _conclude(verdicts, page, every=all_settings)
+
+
+@main.command(short_help="Carry out a study, here or on a cluster.")
+@click.argument("study", type=click.Path(path_type=Path))
+@click.option("--store", type=click.Path(file_okay=False, path_type=Path), help="Folder of the results.")
+@click.option("--cluster", metavar="ADDRESS", help="Scheduler of a Dask cluster, such as tcp://10.0.0.1:8786.")
+@click.option("--processes", is_flag=True, help="Processes in place of threads, for work in plain Python.")
+@click.option("--workers", type=click.IntRange(min=1), help="Threads or processes; as many as cores by default.")
+@click.option("--retry", is_flag=True, help="Run tasks again that failed before.")
+@click.option("--dry-run", is_flag=True, help="Check the study, count its tasks, and estimate the time from a sample.")
+def sweep(
+    study: Path,
+    store: Path | None,
+    cluster: str | None,
+    processes: bool,
+    workers: int | None,
+    retry: bool,
+    dry_run: bool,
+) -> None:
+    """Carry out the study of a TOML file; every result is stored as soon as it is there.
+
+    Killed at any moment, it goes on where it was when the same command is given again. The exit code is 0 if all tasks
+    are finished, 2 for bad input and if the store or the cluster fails, and 3 if tasks failed.
+
+    \b
+    Examples:
+      rltheory sweep study.toml --dry-run
+      rltheory sweep study.toml --store out
+      rltheory sweep study.toml --store out --cluster tcp://10.0.0.1:8786
+      rltheory status out
+      rltheory report out
+    """
+    from rltheory.simulation import Cluster, Processes, Threads
+    from rltheory.studies import estimate
+    from rltheory.studies import sweep as carry_out
+
+    with _input():
+        if cluster is not None and (processes or workers is not None):
+            raise ValueError("--cluster has its own workers; leave out --processes and --workers")
+        if dry_run:
+            _print_estimate(estimate(study, store=store), workers)
+            return
+        if store is None:
+            raise ValueError("--store is missing; name a folder for the results, or use --dry-run")
+        executor = Cluster(cluster) if cluster else Processes(workers) if processes else Threads(workers)
+        try:
+            results = carry_out(study, store=store, executor=executor, retry=retry, progress=True)
+        except (ImportError, RuntimeError) as error:
+            _fail(str(error))
+        except KeyboardInterrupt:
+            click.echo(f"rltheory: interrupted; finished tasks are in {store}, the same command goes on", err=True)
+            raise SystemExit(INTERRUPTED) from None
+    _print_progress(results)
+    raise SystemExit(UNDECIDED if results.progress.failed else HOLDS)
+
+
+@main.command(short_help="Show how far a study is.")
+@click.argument("store", type=click.Path(path_type=Path))
+def status(store: Path) -> None:
+    """Show how many tasks of the study in STORE are finished, failed and missing, and what can't be read there."""
+    from rltheory.studies import Results
+
+    with _input():
+        _print_progress(Results(store))
+
+
+@main.command(short_help="Copy results from one store into another.")
+@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("source", type=click.Path(path_type=Path))
+def merge(target: Path, source: Path) -> None:
+    """Add what the store SOURCE has to the store TARGET; what TARGET has already stays as it is.
+
+    \b
+    Example:
+      rltheory merge out from-another-machine
+    """
+    from rltheory.simulation import Store
+
+    with _input():
+        other, known = Store(source), Store(target, create=True)
+        added = known.merge(other)
+    _warn_of_unreadable(other)
+    click.echo(f"{added} results added to {target}, which has {len(known.finished)}")
 
 
 @main.command(short_help="Search for the setting in which a bound comes closest to breaking.")
@@ -414,6 +522,7 @@ def analyze(
       rltheory analyze freeway_10_fs30/consolidated.npz --horizon 10
       rltheory analyze freeway_10_fs30/consolidated.npz --horizon 10 --sticky 0.25 -o freeway
       rltheory analyze freeway_10_fs30/consolidated.npz --horizon 10 --gorp 2 --distributions
+      rltheory sweep study.toml --store out             a study that lasts for days
       rltheory analyze consolidated.npz --horizon 10 --policy exploration_policy.npy
     """
     from rich.table import Table
@@ -523,6 +632,49 @@ def cite(name: str) -> None:
         theorems = find(name)
     for key in dict.fromkeys(theorem.paper.key for theorem in theorems if theorem.paper):
         click.echo(bibtex(key))
+
+
+def _write_results(folder: Path, names: "Sequence[str]", output: Path) -> "list[Verdict]":
+    """Write results.nc of a store, and return its verdicts."""
+    from rltheory.studies import Results
+
+    results = Results(folder)
+    _print_progress(results)
+    data = results.dataset(*names)
+    if not names:
+        data = data[[name for name, array in data.items() if {*array.dims} <= {"setting", "replicate", "time"}]]
+    output.mkdir(parents=True, exist_ok=True)
+    data.to_netcdf(output / "results.nc", engine="scipy")
+    click.echo(f"Data: {output / 'results.nc'}")
+    return results.verdicts()
+
+
+def _print_progress(results: "Results") -> None:
+    """Print counts, the first failures, and the files that can't be read."""
+    _warn_of_unreadable(results.store)
+    failures = results.failures()
+    for failure in failures[:FAILURES_SHOWN]:
+        click.echo(f"failed: {failure.experiment.name}, replicate {failure.replicate}: {failure.reason}", err=True)
+    if len(failures) > FAILURES_SHOWN:
+        click.echo(f"and {len(failures) - FAILURES_SHOWN} more in {results.store.folder / 'failures'}", err=True)
+    click.echo(f"{results.progress}. Store: {results.store.folder}")
+
+
+def _warn_of_unreadable(store: "Store") -> None:
+    for path, reason in store.unreadable.items():
+        click.echo(f"rltheory: {path} can't be read, and is left as it is: {reason}", err=True)
+
+
+def _print_estimate(found: "Estimate", workers: int | None) -> None:
+    import os
+    from datetime import timedelta
+
+    workers = workers or os.cpu_count() or 1
+    click.echo(f"{found.tasks} tasks, of which {found.finished} are finished")
+    if found.sampled:
+        left = timedelta(seconds=math.ceil(found.seconds / workers))
+        sample = f"{found.sampled} of them took {found.shortest:.2g} to {found.longest:.2g} s"
+        click.echo(f"about {left} for the rest with {workers} workers ({sample})")
 
 
 def _setting_fields(

@@ -16,13 +16,14 @@ from typing import Any, TypeVar, cast
 import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
 
-__all__ = ["kernel", "reordering_kernel"]
+__all__ = ["kernel", "package_digest", "reordering_kernel"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 @cache
-def _package_digest() -> str:
+def package_digest() -> str:
+    """Digest of all sources of the package."""
     digest = blake2b(digest_size=16)
     root = Path(__file__).parent
     for source in sorted(root.rglob("*.py")):
@@ -55,7 +56,7 @@ def _is_ours(value: Any) -> bool:
 class _PackageCacheImpl(CompileResultCacheImpl):
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
-        self.locator.get_source_stamp = _package_digest
+        self.locator.get_source_stamp = package_digest
         if function.__closure__:
             # In a file of its own: two processes that write to one could take each other's numbers.
             name = blake2b(repr(_identity(function)).encode(), digest_size=8)

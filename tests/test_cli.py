@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import rltheory as rl
 from rltheory.cli import main
 
-HEAVY = {"numpy", "scipy", "numba", "matplotlib", "cvxpy", "xarray", "rich", "jinja2", "hypothesis"}
+HEAVY = {"numpy", "scipy", "numba", "matplotlib", "cvxpy", "xarray", "rich", "jinja2", "hypothesis", "distributed"}
 
 
 def run(*arguments):
@@ -46,6 +46,9 @@ def test_help_has_examples():
         ["falsify"],
         ["race"],
         ["regret"],
+        ["sweep"],
+        ["status"],
+        ["merge"],
         ["analyze"],
         ["list"],
         ["show"],

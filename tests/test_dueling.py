@@ -8,8 +8,9 @@ import pytest
 
 from rltheory.algorithms.bandits import exp3, own_policy, thompson_gaussian, ucb1
 from rltheory.algorithms.bandits.play import LANES
-from rltheory.algorithms.dueling import double_thompson, play_duels, rmed, rucb, sparring
-from rltheory.algorithms.dueling.play import duel_costs
+from rltheory.algorithms.dueling import ccb, double_thompson, play_duels, rmed, rucb, sparring
+from rltheory.algorithms.dueling.play import WORK_ROWS, Duels, duel_costs
+from rltheory.algorithms.dueling.policies import _hypotheses
 from rltheory.instances import bradley_terry, cycle, random_game, recorded_game
 from rltheory.problems import PreferenceGame
 from rltheory.simulation import Workers, stream
@@ -17,12 +18,30 @@ from rltheory.variates import beta_variates, generators, uniform
 
 GAME = bradley_terry([1.5, 0.0, 2.5, 1.0])
 CYCLE = PreferenceGame([[0.5, 0.9, 0.4, 0.8], [0.1, 0.5, 0.7, 0.9], [0.6, 0.3, 0.5, 0.6], [0.2, 0.1, 0.4, 0.5]])
+# The first three beat all others, and each other in a cycle.
+THREE_WINNERS = PreferenceGame(
+    0.5
+    + 0.15
+    * np.array(
+        [
+            [0, 1, -1, 1, 1, 1],
+            [-1, 0, 1, 1, 1, 1],
+            [1, -1, 0, 1, 1, 1],
+            [-1, -1, -1, 0, 1, 1],
+            [-1, -1, -1, -1, 0, 1],
+            [-1, -1, -1, -1, -1, 0],
+        ]
+    )
+)
 N = 400
 ALPHA = 0.51
+BOLD = 0.07  # so small that hypotheses are soon believed, and soon disproven
 
 
 class Plain:
     """Wins of one replicate, and its draws."""
+
+    alpha = ALPHA
 
     def __init__(self, n, states):
         self.wins, self.states = np.zeros((n, n)), states
@@ -46,7 +65,7 @@ class Plain:
         """Upper and lower ones."""
         met = self.wins + self.wins.T
         with np.errstate(divide="ignore", invalid="ignore"):
-            share, width = self.wins / met, np.sqrt(ALPHA * math.log(t) / met)
+            share, width = self.wins / met, np.sqrt(self.alpha * math.log(t) / met)
         upper, lower = np.where(met > 0, share + width, np.inf), np.where(met > 0, share - width, -np.inf)
         np.fill_diagonal(upper, 0.5)
         np.fill_diagonal(lower, 0.5)
@@ -76,6 +95,70 @@ class PlainRUCB(Plain):
         others = [a for a in range(n) if a != c]
         d = max(others, key=lambda a: (upper[a, c], -a))
         return c, d if upper[d, c] >= 0.5 else c
+
+
+class PlainCCB(Plain):
+    def start(self, n):
+        self.n, self.losses = n, n
+        self.hopeful, self.superiors = set(range(n)), [set() for _ in range(n)]
+
+    def draw(self, items):
+        for seen, item in enumerate(items, 1):
+            if self.uniform() * seen < 1:
+                drawn = item
+        return drawn
+
+    def subset(self, items, size):
+        """As many of them, or none if there are fewer."""
+        if len(items) <= size:
+            return items if len(items) == size else set()
+        kept = set()
+        for passed, item in enumerate(sorted(items)):
+            if len(kept) < size and self.uniform() * (len(items) - passed) < size - len(kept):
+                kept.add(item)
+        return kept
+
+    def revise(self, upper, lower):
+        everyone = range(self.n)
+        most = [sum(upper[a, b] >= 0.5 for b in everyone if b != a) for a in everyone]
+        least = [sum(lower[a, b] > 0.5 for b in everyone if b != a) for a in everyone]
+        if any(lower[a, b] > 0.5 for a in everyone for b in self.superiors[a]):
+            self.start(self.n)
+        for a in sorted(self.hopeful):
+            if most[a] < max(least):
+                self.hopeful.remove(a)
+                if len(self.superiors[a]) != self.losses + 1:
+                    self.superiors[a] = {b for b in everyone if upper[a, b] < 0.5}
+        if not self.hopeful:
+            self.start(self.n)
+        for a in everyone:
+            if most[a] == max(most) == least[a]:
+                self.hopeful.add(a)
+                self.losses = self.n - 1 - most[a]
+                self.superiors = [
+                    self.subset(s, 0 if b == a else self.losses + 1) for b, s in enumerate(self.superiors)
+                ]
+        return {a for a in everyone if most[a] == max(most)}
+
+    def choose(self, t):
+        upper, lower = self.bounds(t)
+        if t == 1:
+            upper[:] = lower[:] = 0.5  # no width at all
+        best = self.revise(upper, lower)
+        pairs = [(a, b) for a in range(self.n) for b in sorted(self.superiors[a]) if lower[a, b] <= 0.5 <= upper[a, b]]
+        if self.uniform() < 0.25 and pairs:
+            return self.draw(pairs)
+        if self.uniform() < 2 / 3:
+            best = best & self.hopeful or best
+        c = self.draw(sorted(best))
+        rivals = {b for b in range(self.n) if lower[b, c] <= 0.5}
+        if self.uniform() < 0.5:
+            rivals = rivals & self.superiors[c] or rivals
+        return c, max(rivals, key=lambda b: (upper[b, c], b != c, -b))
+
+
+class PlainBoldCCB(PlainCCB):
+    alpha = BOLD
 
 
 class PlainDoubleThompson(Plain):
@@ -159,12 +242,14 @@ CASES = {
     "rucb": (rucb(ALPHA), PlainRUCB),
     "double thompson": (double_thompson(ALPHA), PlainDoubleThompson),
     "rmed": (rmed(), PlainRMED),
+    "ccb": (ccb(ALPHA), PlainCCB),
+    "ccb, bold": (ccb(BOLD), PlainBoldCCB),
     "sparring": (sparring(exp3(0.2), ucb1()), PlainSparring),
 }
 POLICIES = [policy for policy, _ in CASES.values()]
 
 
-@pytest.mark.parametrize("game", [GAME, CYCLE], ids=["Condorcet winner", "cycle"])
+@pytest.mark.parametrize("game", [GAME, CYCLE, THREE_WINNERS], ids=["Condorcet winner", "cycle", "three winners"])
 @pytest.mark.parametrize("name", CASES)
 def test_policies_against_plain_restatements(name, game):
     policy, plain = CASES[name]
@@ -210,7 +295,7 @@ def test_costs_by_hand():
     assert (duel_costs(cycle(5))["copeland_regret"] == 0).all()
 
 
-@pytest.mark.parametrize("policy", [rucb(), rmed(), double_thompson()], ids=lambda policy: policy.name)
+@pytest.mark.parametrize("policy", [rucb(), rmed(), double_thompson(), ccb()], ids=lambda policy: policy.name)
 @pytest.mark.parametrize("name", ["dueling_six_rankers_arxiv", "dueling_arithmetic", "dueling_cyclic"])
 def test_recorded_games_are_learnt(name, policy):
     """Most regret is paid in the first half of the rounds, and all of it is far below that of random duels."""
@@ -221,6 +306,59 @@ def test_recorded_games_are_learnt(name, policy):
         regret = trace[notion].mean(axis=1)
         assert regret[-1] - regret[half] < 0.4 * regret[-1]
         assert regret[-1] < 0.5 * horizon * costs.mean()
+
+
+def test_one_round_of_ccb_from_arbitrary_hypotheses():
+    """Games that are played hardly ever lead to some of them, such as that nobody is hopeful."""
+    n, lanes, policy = 5, 500, ccb()
+    rng, key = stream(0, "hypotheses"), np.arange(4, dtype=np.uint64)
+    duels = Duels(
+        wins=np.zeros((n, n, lanes)),
+        memory=np.zeros(policy.memory(n, lanes)),
+        generators=generators(key, 0, lanes),
+        first=np.zeros(lanes, np.int64),
+        second=np.zeros(lanes, np.int64),
+        outcomes=np.empty(lanes),
+        work=np.empty((WORK_ROWS, lanes)),
+    )
+    _, superiors, _, _, hopeful, losses = _hypotheses.py_func(duels)
+    # With widths of 0 the shares are the upper bounds.
+    upper = duels.memory[:n]
+    plains = []
+    for lane in range(lanes):
+        order = np.triu(rng.choice([-1, 0, 1], p=[0.3, 0.1, 0.6], size=(n, n)), 1)
+        upper[:, :, lane] = 0.6 + 0.2 * (order - order.T) + 0.1 * rng.random((n, n))
+        upper[range(n), range(n), lane] = 0.5
+        may_win, may_lose = upper[:, :, lane] >= 0.5, upper[:, :, lane].T >= 0.5
+        chances = np.where(may_win, np.where(may_lose, 0.6, 0.02), 0.8) * (1 - np.eye(n))
+        superiors[:, :, lane] = rng.random((n, n)) < chances
+        hopeful[:, lane] = rng.random(n) < 0.5
+        losses[lane] = rng.integers(n + 1)
+        plain = PlainCCB(n, generators(key, lane, lane + 1))
+        plain.losses, plain.hopeful = int(losses[lane]), set(np.flatnonzero(hopeful[:, lane]))
+        plain.superiors = [set(np.flatnonzero(row)) for row in superiors[:, :, lane]]
+        plain.bounds = lambda t, upper=upper[:, :, lane]: (upper, 1 - upper.T)
+        plains.append(plain)
+    policy.choose(5, np.array([ALPHA]), duels)
+    for lane, plain in enumerate(plains):
+        assert plain.choose(6) == (duels.first[lane], duels.second[lane])
+        assert plain.losses == losses[lane]
+        assert plain.hopeful == set(np.flatnonzero(hopeful[:, lane]))
+        assert plain.superiors == [set(np.flatnonzero(row)) for row in superiors[:, :, lane]]
+
+
+def test_without_a_condorcet_winner_ccb_learns_and_rucb_does_not():
+    """Nobody remains a candidate for RUCB, which then draws from all; CCB pays but a logarithm."""
+    horizon = 40_000
+    first, second = {}, {}
+    for policy in (ccb(), rucb()):
+        trace = play_duels(THREE_WINNERS, policy, horizon=horizon, rng=stream(0, "winners"), replicates=16, points=400)
+        half = np.searchsorted(trace.times, horizon // 2)
+        regret = trace["copeland_regret"].mean(axis=1)
+        first[policy.name], second[policy.name] = regret[half], regret[-1] - regret[half]
+    assert second["RUCB"] > 0.9 * first["RUCB"]
+    assert second["CCB"] < 0.2 * first["CCB"]
+    assert second["CCB"] < 0.05 * second["RUCB"]
 
 
 def test_double_thompson_finds_winners_of_copelands_rule():
@@ -285,6 +423,7 @@ OWN = own_policy(
     ("make", "message"),
     [
         (lambda: rucb(0.0), "alpha is 0.0; it must be finite and > 0"),
+        (lambda: ccb(math.nan), "alpha is nan; it must be finite and > 0"),
         (lambda: double_thompson(-1.0), "alpha is -1.0; it must be finite and > 0"),
         (lambda: rmed(-0.1), "c is -0.1; it must be finite and >= 0"),
         (

@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from time import monotonic
 from typing import Any, Self, TypeVar
 
-__all__ = ["Workers"]
+__all__ = ["Bar", "Workers"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -37,7 +37,7 @@ class Workers:
 
     def __init__(self, count: int | None = None, *, progress: bool = False) -> None:
         self.count = count or os.cpu_count() or 1
-        self._bar = _Bar() if progress else None
+        self._bar = Bar() if progress else None
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
@@ -53,6 +53,10 @@ class Workers:
 
     def __exit__(self, *error: object) -> None:
         self._open.close()
+
+    def submit(self, function: Callable[[Item], Result], item: Item) -> Future[Result]:
+        """Begin with an item as soon as a thread is free."""
+        return self._pool.submit(function, item)
 
     def map(
         self,
@@ -91,7 +95,7 @@ class Workers:
         return [future.result() for future in futures if not future.cancelled()]
 
 
-class _Bar:
+class Bar:
     """Live bar on a terminal; a plain line every few seconds elsewhere."""
 
     def __init__(self) -> None:
@@ -105,6 +109,11 @@ class _Bar:
         self.display = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self.task = self.display.add_task("", total=0)
 
+    def say(self, text: str) -> None:
+        """Show a line that stays."""
+        if text:
+            self.display.console.print(text, highlight=False)
+
     def expect(self, tasks: int) -> None:
         """Add to the number of tasks."""
         (task,) = self.display.tasks
@@ -114,12 +123,12 @@ class _Bar:
         """Show what runs."""
         self.display.update(self.task, description=label)
 
-    def finished(self) -> None:
-        """Count a task, and say so if nothing has been said for a while."""
-        self.display.advance(self.task)
+    def finished(self, tasks: int = 1) -> None:
+        """Count tasks, and say so if nothing has been said for a while."""
+        self.display.advance(self.task, tasks)
         now, (task,) = monotonic(), self.display.tasks
         if self.display.disable and now - self.spoke > SECONDS_BETWEEN_LINES:
             self.spoke = now
-            left = (now - self.began) / task.completed * (task.remaining or 0)
+            left = (now - self.began) / max(task.completed, 1) * (task.remaining or 0)
             text = f"{task.completed:.0f}/{task.total:.0f} done, {left:.0f} s left"
             self.display.console.print(text, highlight=False)

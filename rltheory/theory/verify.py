@@ -1,12 +1,9 @@
 """Run theorems on settings, add replicates until each is decided or the budget is spent, and judge."""
 
 import math
-import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass
-from functools import cache
-from importlib import metadata
 from time import perf_counter
 from typing import Any
 
@@ -15,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from rltheory.arrays import Times, Vector, count
 from rltheory.simulation import Workers, fingerprint, stream
+from rltheory.simulation.experiments import versions
 from rltheory.theory.claims import BY_CONSTRUCTION, Existence, Identity, InExpectation, Scope, Status, WithProbability
 from rltheory.theory.judge import Judgement, Levels, Observation, judge
 from rltheory.theory.rates import Form
@@ -389,7 +387,5 @@ def _blame(what: str) -> Iterator[None]:
         raise _ContractError(f"{what} ({type(error).__name__}: {error})") from error
 
 
-@cache
 def _versions() -> dict[str, str]:
-    packages = ("rltheory", "numpy", "scipy", "numba")
-    return {"python": platform.python_version()} | {package: metadata.version(package) for package in packages}
+    return {name: version for name, version in versions().items() if name != "sources"}

@@ -98,7 +98,7 @@ def bonuses_after_weissman(problem, visits, episodes, bonus, delta):
     horizon, states = problem.horizon, problem.states
     log = states * math.log(2) + math.log(problem.choices * horizon * episodes / delta)
     with np.errstate(divide="ignore"):
-        width = np.minimum(1, bonus * np.sqrt(log / (2 * visits)))
+        width = np.minimum(1, bonus * np.sqrt(log / (2 * visits))) if bonus else np.zeros_like(visits)
     return (horizon - 1 - np.arange(horizon))[:, None] * width
 
 

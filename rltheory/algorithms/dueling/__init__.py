@@ -5,6 +5,7 @@ from rltheory.algorithms.dueling.play import (
     play_duels,
 )
 from rltheory.algorithms.dueling.policies import (
+    ccb,
     double_thompson,
     rmed,
     rucb,
@@ -15,6 +16,7 @@ from rltheory.algorithms.dueling.sparring import (
 
 __all__ = [
     "DuelingPolicy",
+    "ccb",
     "double_thompson",
     "play_duels",
     "rmed",

@@ -1,10 +1,11 @@
-r"""RUCB, double Thompson sampling and RMED.
+r"""RUCB, CCB, double Thompson sampling and RMED.
 
 With :math:`W_{ab}` wins of a over b, :math:`N_{ab}` their duels and :math:`\hat P_{ab} = W_{ab} / N_{ab}`, the bounds
 of round t are :math:`\hat P_{ab} \pm \sqrt{\alpha \log t / N_{ab}}`; pairs that have not met yet have infinite ones.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,9 @@ from numpy.typing import NDArray
 from rltheory.algorithms.dueling.play import DuelingPolicy, Duels
 from rltheory.arrays import Array, Matrix, Vector, not_negative, positive
 from rltheory.jit import kernel
-from rltheory.variates import beta_variates, uniforms
+from rltheory.variates import Generators, beta_variates, uniform, uniforms
 
-__all__ = ["double_thompson", "rmed", "rucb"]
+__all__ = ["ccb", "double_thompson", "rmed", "rucb"]
 
 NEVER_MET = 1e300  # in place of the inverse root of 0: times 0 it is 0
 
@@ -24,7 +25,6 @@ def _start_bounds(parameters: Vector, duels: Duels) -> None:
     n = duels.wins.shape[0]
     duels.memory[:n] = 0.5
     duels.memory[n : 2 * n] = NEVER_MET
-    duels.memory[2 * n + 1, 0] = -1.0
 
 
 @kernel
@@ -40,6 +40,12 @@ def _observe_bounds(t: int, parameters: Vector, duels: Duels) -> None:
             memory[b, a, lane] = wins[b, a, lane] / met
             memory[n + a, b, lane] = root
             memory[n + b, a, lane] = root
+
+
+@kernel
+def _start_relative_bounds(parameters: Vector, duels: Duels) -> None:
+    _start_bounds(parameters, duels)
+    duels.memory[2 * duels.wins.shape[0] + 1, 0] = -1.0
 
 
 @kernel
@@ -110,11 +116,226 @@ def rucb(alpha: float = 0.51) -> DuelingPolicy:
     """
     return DuelingPolicy(
         "RUCB",
-        _start_bounds,
+        _start_relative_bounds,
         _choose_by_relative_bounds,
         _observe_bounds,
         (positive(alpha, "alpha"),),
         lambda n, lanes: (2 * n + 2, n, lanes),
+    )
+
+
+class Hypotheses(NamedTuple):
+    """What CCB holds about L replicates with n actions; 1 where something is so, or else 0."""
+
+    may_beat: Array  # (n, n, L), an upper bound of 1/2 at least
+    superiors: Array  # (n, n, L), the second is taken to beat the first
+    most: Matrix  # (n, L), actions that this one may beat
+    least: Matrix  # (n, L), actions that it beats for sure
+    hopeful: Matrix  # (n, L), taken for a winner of Copeland's rule
+    losses: Vector  # (L,), of such a winner
+
+
+@kernel
+def _hypotheses(duels: Duels) -> Hypotheses:
+    memory, n = duels.memory, duels.wins.shape[0]
+    others = memory[4 * n :]
+    return Hypotheses(memory[2 * n : 3 * n], memory[3 * n : 4 * n], others[0], others[1], others[2], others[3, 0])
+
+
+@kernel
+def _reset(lane: int, hypotheses: Hypotheses) -> None:
+    _, superiors, _, _, hopeful, losses = hypotheses
+    n = superiors.shape[0]
+    losses[lane] = n
+    for a in range(n):
+        hopeful[a, lane] = 1.0
+        for b in range(n):
+            superiors[a, b, lane] = 0.0
+
+
+@kernel
+def _start_hypotheses(parameters: Vector, duels: Duels) -> None:
+    _start_bounds(parameters, duels)
+    for lane in range(duels.first.size):
+        _reset(lane, _hypotheses(duels))
+
+
+@kernel
+def _superiors_of(a: int, lane: int, superiors: Array) -> int:
+    number = 0
+    for b in range(superiors.shape[0]):
+        number += int(superiors[a, b, lane])
+    return number
+
+
+@kernel
+def _keep_superiors(a: int, lane: int, wanted: int, superiors: Array, generators: Generators) -> None:
+    """Keep so many superiors of an action, drawn from all; none if there are fewer."""
+    left = _superiors_of(a, lane, superiors)
+    if left == wanted:
+        return
+    if left < wanted:
+        wanted = 0
+    for b in range(superiors.shape[0]):
+        if superiors[a, b, lane] == 1.0:
+            if wanted > 0 and uniform(generators, lane) * left < wanted:
+                wanted -= 1
+            else:
+                superiors[a, b, lane] = 0.0
+            left -= 1
+
+
+@kernel
+def _largest(lane: int, scores: Matrix) -> float:
+    largest = 0.0
+    for a in range(scores.shape[0]):
+        largest = max(largest, scores[a, lane])
+    return largest
+
+
+@kernel
+def _revise(lane: int, hypotheses: Hypotheses, generators: Generators) -> None:
+    may_beat, superiors, most, least, hopeful, losses = hypotheses
+    n, left = most.shape[0], 0.0
+    surely, possibly = _largest(lane, least), _largest(lane, most)
+    for a in range(n):
+        if hopeful[a, lane] == 1.0 and most[a, lane] < surely:
+            hopeful[a, lane] = 0.0
+            if _superiors_of(a, lane, superiors) != losses[lane] + 1.0:
+                for b in range(n):
+                    superiors[a, b, lane] = 1.0 - may_beat[a, b, lane] if b != a else 0.0
+        left += hopeful[a, lane]
+    if left == 0.0:
+        _reset(lane, hypotheses)
+    for a in range(n):
+        if most[a, lane] == possibly and least[a, lane] == possibly:
+            hopeful[a, lane] = 1.0
+            losses[lane] = n - 1 - possibly
+            for b in range(n):
+                _keep_superiors(b, lane, int(losses[lane]) + 1 if b != a else 0, superiors, generators)
+
+
+@kernel
+def _draw_unsure(lane: int, hypotheses: Hypotheses, generators: Generators) -> tuple[int, int]:
+    """Draw an action and one that is taken for its superior, but not yet for sure; (-1, -1) if there are none."""
+    may_beat, superiors = hypotheses.may_beat, hypotheses.superiors
+    n, seen, first, second = superiors.shape[0], 0, -1, -1
+    for a in range(n):
+        for b in range(n):
+            if superiors[a, b, lane] * may_beat[a, b, lane] * may_beat[b, a, lane] == 1.0:
+                seen += 1
+                if uniform(generators, lane) * seen < 1.0:
+                    first, second = a, b
+    return first, second
+
+
+@kernel
+def _draw_champion(lane: int, hypotheses: Hypotheses, generators: Generators) -> int:
+    """Draw one of those that may beat most others; with a chance of 2/3 a hopeful one, if there is any."""
+    _, _, most, _, hopeful, _ = hypotheses
+    n, possibly, only_hopeful, seen, champion = most.shape[0], _largest(lane, most), False, 0, -1
+    if uniform(generators, lane) < 2.0 / 3.0:
+        for a in range(n):
+            only_hopeful = only_hopeful or (most[a, lane] == possibly and hopeful[a, lane] == 1.0)
+    for a in range(n):
+        if most[a, lane] == possibly and (hopeful[a, lane] == 1.0 or not only_hopeful):
+            seen += 1
+            if uniform(generators, lane) * seen < 1.0:
+                champion = a
+    return champion
+
+
+@kernel
+def _rival(
+    c: int, lane: int, now: float, means: Array, roots: Array, hypotheses: Hypotheses, only_superiors: bool
+) -> int:
+    """Find the largest bound over c among those that c may beat; -1 if no superior is among them."""
+    may_beat, superiors = hypotheses.may_beat, hypotheses.superiors
+    best, largest = (-1, 0.0) if only_superiors else (c, 0.5)
+    for b in range(superiors.shape[0]):
+        if b != c and may_beat[c, b, lane] == 1.0 and (superiors[c, b, lane] == 1.0 or not only_superiors):
+            value = means[b, c, lane] + now * roots[b, c, lane]
+            # A bound of 1/2 is that of c itself, who does not win ties.
+            if value > largest or (value == largest and best == c):
+                best, largest = b, value
+    return best
+
+
+@kernel
+def _choose_by_copeland_bounds(t: int, parameters: Vector, duels: Duels) -> None:
+    memory, first, second, generators = duels.memory, duels.first, duels.second, duels.generators
+    n, hypotheses, disproven = duels.wins.shape[0], _hypotheses(duels), duels.work[0]
+    means, roots = memory[:n], memory[n : 2 * n]
+    may_beat, superiors, most, least, _, _ = hypotheses
+    now = math.sqrt(parameters[0] * math.log(t + 1.0))
+    for lane in range(first.size):
+        disproven[lane] = 0.0
+    for a in range(n):
+        for lane in range(first.size):
+            most[a, lane] = 0.0
+            least[a, lane] = n - 1.0
+        for b in range(n):
+            if b != a:
+                for lane in range(first.size):
+                    may_beat[a, b, lane] = means[a, b, lane] + now * roots[a, b, lane] >= 0.5
+                    most[a, lane] += may_beat[a, b, lane]
+    for a in range(n):
+        for b in range(n):
+            if b != a:
+                for lane in range(first.size):
+                    least[a, lane] -= may_beat[b, a, lane]
+                    disproven[lane] += superiors[a, b, lane] * (1.0 - may_beat[b, a, lane])
+    for lane in range(first.size):
+        if disproven[lane] > 0.0:
+            _reset(lane, hypotheses)
+        _revise(lane, hypotheses, generators)
+        c, d = -1, -1
+        if uniform(generators, lane) < 0.25:
+            c, d = _draw_unsure(lane, hypotheses, generators)
+        if c < 0:
+            c = _draw_champion(lane, hypotheses, generators)
+            if uniform(generators, lane) < 0.5:
+                d = _rival(c, lane, now, means, roots, hypotheses, True)
+            if d < 0:
+                d = _rival(c, lane, now, means, roots, hypotheses, False)
+        first[lane], second[lane] = c, d
+
+
+def ccb(alpha: float = 0.51) -> DuelingPolicy:
+    r"""Copeland confidence bounds :cite:`zoghi2015`, for winners of Copeland's rule where nobody beats all others.
+
+    An action may beat another if its upper bound is 1/2 at least, and surely does if the other may not beat it. Three
+    hypotheses are held: who is a winner, at first everybody; how many others beat a winner; and which superiors, one
+    more than that, show that an action is none. They are revised when bounds settle, and all forgotten when a superior
+    has surely lost. With a chance of 1/4 an action meets a superior of it, if any of these pairs is unsure. Else a
+    champion is drawn from those that may beat most, with a chance of 2/3 only from the supposed winners among them. It
+    meets the action with the largest upper bound against it, of those that it may beat, itself included: with a chance
+    of 1/2 only its superiors count, if any of them is left. Of equal ones the first is taken, the champion last.
+
+    Parameters
+    ----------
+    alpha
+        :math:`\alpha > 0`; the analysis takes one above 1/2, and a game without ties.
+
+    Examples
+    --------
+    Three winners beat each other in a cycle, and all of them beat the fourth action.
+
+    >>> from rltheory.algorithms.dueling import play_duels
+    >>> from rltheory.problems import PreferenceGame
+    >>> game = PreferenceGame([[0.5, 0.7, 0.3, 0.7], [0.3, 0.5, 0.7, 0.7], [0.7, 0.3, 0.5, 0.7], [0.3, 0.3, 0.3, 0.5]])
+    >>> policies, rng = [ccb(), rucb()], np.random.default_rng(0)
+    >>> ours, theirs = (play_duels(game, p, horizon=20_000, rng=rng).last("copeland_regret")[0] for p in policies)
+    >>> bool(ours < theirs / 10)
+    True
+    """
+    return DuelingPolicy(
+        "CCB",
+        _start_hypotheses,
+        _choose_by_copeland_bounds,
+        _observe_bounds,
+        (positive(alpha, "alpha"),),
+        lambda n, lanes: (4 * n + 4, n, lanes),
     )
 
 

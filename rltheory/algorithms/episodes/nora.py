@@ -82,7 +82,7 @@ def new_critic(problem: FiniteHorizonMDP, truth: Model, bonus: float) -> Critic:
     )
 
 
-def count_offline(critic: Critic, data: OfflineData, scale: float) -> None:
+def count_offline(critic: Critic, data: OfflineData, bonus: float, scale: float) -> None:
     """Count offline data as if the learner had seen them."""
     belief, visits, moves, bonuses, *_ = critic
     visits[:] = data.visits.ravel()
@@ -90,7 +90,7 @@ def count_offline(critic: Critic, data: OfflineData, scale: float) -> None:
     moves[:] = data.transitions.reshape(visits.size, -1)[row, belief.successors]
     seen = visits > 0
     np.divide(moves, visits[row], out=belief.probabilities, where=seen[row])
-    bonuses[seen] *= np.minimum(1.0, scale / np.sqrt(visits[seen]))
+    bonuses[seen] *= np.minimum(1.0, bonus * scale / np.sqrt(visits[seen]))
 
 
 def scale_of_bonuses(problem: FiniteHorizonMDP, episodes: int, delta: float) -> float:
@@ -246,7 +246,7 @@ def nora(
     if offline is not None:
         if offline.problem != problem:
             raise ValueError(f"offline is of {offline.problem}; it must be of the process to learn, {problem}")
-        count_offline(critic, offline, scale)
+        count_offline(critic, offline, bonus, scale)
     advantages, policy = np.empty_like(critic.action_values), np.zeros_like(critic.action_values)
     _run(
         process,
