@@ -42,6 +42,16 @@ def shifted(r):
     return stability(r.rates[:, None], np.sqrt(r.p), r.estimates - r.suffered[:, None]).sum(1)
 
 
+def expected_stability(s, r):
+    """Mean of the shifted stability over the arm that is drawn."""
+    mean = np.zeros(len(r.p))
+    for arm in range(len(s.means)):
+        seen = r.losses[:, arm]
+        estimates = (np.arange(len(s.means)) == arm) * (seen / r.p[:, arm])[:, None] - seen[:, None]
+        mean += r.p[:, arm] * stability(r.rates[:, None], np.sqrt(r.p), estimates).sum(1)
+    return mean
+
+
 def costs(s, r):
     """b_s sqrt(p) + q_s p of all arms but the first best one."""
     p, t = worse(s, r.p), rounds_of(r)
@@ -88,17 +98,13 @@ def penalties(s) -> Claim:
 @stochastic.step("Stability vanishes with 1 - p, in expectation")
 def mean_stability(s) -> Claim:
     """Sum over A of p(A) times the stability of all arms."""
-    r, mean = runs(s)[0], 0.0
+    r = runs(s)[0]
     t = rounds_of(r)
-    for arm in range(len(s.means)):
-        seen = r.losses[:, arm]
-        estimates = (np.arange(len(s.means)) == arm) * (seen / r.p[:, arm])[:, None] - seen[:, None]
-        mean = mean + r.p[:, arm] * stability(r.rates[:, None], np.sqrt(r.p), estimates).sum(1)
     right = (np.sqrt(r.p / t) * (1 - r.p) + r.p**2 * (1 - r.p) / (t - np.sqrt(t * r.p))).sum(1)
     why = (
         "p(a)^(3/2) z^2 / (1 + u) / sqrt s with z = (1 - p) / p and u >= 0 if a is drawn, else z = -1, u = -sqrt(p / s)"
     )
-    return claim(mean, "<=", right, why, rounding=ROUNDING)
+    return claim(expected_stability(s, r), "<=", right, why, rounding=ROUNDING)
 
 
 @stochastic.step("It is made by the worse arms")
@@ -113,9 +119,15 @@ def of_worse_arms(s) -> Claim:
     return claim(left.sum(1), "<=", worse(s, right).sum(1), why, rounding=ROUNDING)
 
 
-@stochastic.step(
-    "Regret is twice itself less itself", uses=[follow_the_leader, penalties, mean_stability, of_worse_arms]
-)
+@stochastic.step("A round costs b sqrt p + q p of the worse arms", uses=[penalties, mean_stability, of_worse_arms])
+def together(s) -> Claim:
+    """Its penalty and its expected stability."""
+    r = runs(s)[0]
+    left = np.diff(2 / r.rates, prepend=0.0) * (2 * np.sqrt(r.p).sum(1) - 2) + expected_stability(s, r)
+    return claim(left, "<=", costs(s, r).sum(1), "add", rounding=ROUNDING)
+
+
+@stochastic.step("Regret is twice itself less itself", uses=[follow_the_leader, together])
 def self_bounding(s) -> Claim:
     """As E R <= E sum (b sqrt p + q p), it is at most E sum (2 b sqrt p + 2 q p - gap p), and each term is maximal."""
     gaps, left, right = worse(s, s.bandit.gaps[None])[0], [], []
