@@ -286,7 +286,7 @@ def regret_on_the_lock(seed, trajectories, eta, bonus):
         (30, 1e3, 0.0, 0.95 * 30, 0.15),  # a uniform episode for each of some 30 critics; 0 without those
         (30, 1.0, 0.0, 0.95 * 30 + 123, 0.3),
         (0, 1.0, 0.3, 3284, 0.1),
-        (3000, 1.0, 0.3, 2241, 0.1),
+        (3000, 1.0, 0.3, 2241, 0.15),
     ],
 )
 def test_known_sizes_on_the_lock(trajectories, eta, bonus, known, within):

@@ -16,7 +16,7 @@ from rltheory.theory import EveryStep, Paper, PowerLaw, Standing, Theorem
 from rltheory.trace import Trace
 
 if TYPE_CHECKING:
-    from hypothesis.strategies import SearchStrategy
+    pass
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,13 +79,6 @@ def grid() -> Iterator[Exploration]:
     yield Exploration(arms_of_all_scales(10), 200_000)
 
 
-def any_exploration() -> "SearchStrategy[Exploration]":
-    """Arms of six scales at least."""
-    from hypothesis import strategies as st
-
-    return st.builds(Exploration, st.integers(8, 10).map(arms_of_all_scales), st.just(100_000), st.floats(0.01, 0.2))
-
-
 UCBVI_RATE = Theorem(
     name="ucbvi/regret-rate",
     title="UCBVI's regret grows like the root of the number of episodes at most",
@@ -101,7 +94,6 @@ UCBVI_RATE = Theorem(
     bound=lambda s, trace: s.stated(trace.times),
     since=1,
     settings=grid,
-    strategy=any_exploration,
     controls={"the first plan for ever": keep_first_plan},
     rate=PowerLaw(lambda s: 0.5),
     trivial=lambda s: float(s.problem.horizon * s.episodes),
