@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,7 @@ class Exhibit:
     theorem: Theorem[Any]
     verdicts: Sequence[Verdict]
     proofs: Sequence[Demonstration]
+    refutations: Sequence[tuple[str, Verdict]]  # for each control the verdict that refutes it most clearly
 
     @property
     def shown(self) -> Verdict:
@@ -95,15 +96,6 @@ class Exhibit:
             sentences.append(f"Measured {shown.fit.describe(shown.clock)}, stated {shown.stated_rate}")
         return ". ".join(sentences) + "."
 
-    @cached_property
-    def refutations(self) -> list[tuple[str, Verdict]]:
-        """For each control the verdict that refutes it most clearly."""
-        wrong = {name: verify(replace(self.theorem, run=run)) for name, run in self.theorem.controls.items()}
-        return [
-            (name, max((v for v in verdicts if v.status is Status.REFUTED), key=lambda verdict: verdict.tightness))
-            for name, verdicts in wrong.items()
-        ]
-
     @property
     def is_correction(self) -> bool:
         """Whether the statement corrects the paper that it comes from, or shows that what is printed fails."""
@@ -124,12 +116,25 @@ def demonstrations() -> Iterator[Demonstration]:
 
 def exhibits() -> list[Exhibit]:
     """The catalogue, verified."""
-    verdicts = verify(catalogue().values(), progress=True)
+    theorems = list(catalogue().values())
+    verdicts = verify(theorems, progress=True)
     judged = {name: list(group) for name, group in groupby(verdicts, key=lambda verdict: verdict.theorem)}
+    controls = [(theorem, name) for theorem in theorems for name in theorem.controls]
+    wrong = iter(verify([replace(theorem, run=theorem.controls[name]) for theorem, name in controls], progress=True))
+    refuted: dict[str, list[tuple[str, Verdict]]] = {theorem.name: [] for theorem in theorems}
+    for theorem, name in controls:
+        mine = islice(wrong, len(judged[theorem.name]))
+        clear = (verdict for verdict in mine if verdict.status is Status.REFUTED)
+        refuted[theorem.name].append((name, max(clear, key=lambda verdict: verdict.tightness)))
     proofs = list(demonstrations())
     return [
-        Exhibit(theorem, judged[theorem.name], [item for item in proofs if theorem in item.proof.of])
-        for theorem in catalogue().values()
+        Exhibit(
+            theorem,
+            judged[theorem.name],
+            [item for item in proofs if theorem in item.proof.of],
+            refuted[theorem.name],
+        )
+        for theorem in theorems
     ]
 
 
