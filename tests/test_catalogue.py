@@ -55,7 +55,7 @@ def test_theorem_holds_with_bite(theorem, verdicts):
 @pytest.mark.parametrize("theorem", THEOREMS, ids=lambda theorem: theorem.name)
 def test_settings_can_be_written_to_a_file(theorem, verdicts):
     for verdict in verdicts[theorem.name]:
-        assert json.loads(json.dumps(verdict.parameters)) == verdict.parameters
+        assert json.loads(json.dumps(verdict.parameters, allow_nan=False)) == verdict.parameters
 
 
 @pytest.mark.parametrize("name", sorted(SHARP))

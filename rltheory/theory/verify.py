@@ -360,7 +360,10 @@ def _hypotheses(case: _Case) -> dict[str, str]:
 
 
 def _parameters(setting: Any) -> Mapping[str, Any]:
-    """Numbers and strings of a setting as they are, arrays as lists, problems by name and digest."""
+    """Numbers and strings of a setting as they are, arrays as lists, problems by name and digest.
+
+    JSON has no infinity, so that one is told as a string.
+    """
     return (
         {part.name: _described(getattr(setting, part.name)) for part in fields(setting)}
         if is_dataclass(setting)
@@ -373,9 +376,11 @@ def _described(value: Any) -> Any:
         return {"title": str(value), "digest": value.digest}
     if is_dataclass(value):
         return _parameters(value)
-    if isinstance(value, tuple):
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, tuple | list):
         return [_described(part) for part in value]
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @contextmanager
