@@ -241,7 +241,7 @@ def overtaken(s) -> Claim:
     """Exact, for t pulls of both."""
     left, right = [], []
     for t in (1, 2, 5, 20, 60):
-        best = binom.pmf(np.arange(t + 1), t, s.means.max())
+        best = binom.pmf(np.arange(t + 1), t, max(s.means))
         for mean, gap in zip(s.means, s.bandit.gaps, strict=True):
             if gap > 0:
                 left.append((best * binom.sf(np.arange(t + 1) - 1, t, mean)).sum())
@@ -252,11 +252,11 @@ def overtaken(s) -> Claim:
 @halving.step("If the best arm is dropped, k' others do as well, and k' - j of them if any j are left out")
 def markov(s) -> Claim:
     """Whether it is dropped, at most the number of the rest that do as well over k' - j, on random sums."""
-    rng, order = stream(0, "halving", str(s)), np.argsort(s.bandit.gaps)
+    rng, means = stream(0, "halving", str(s)), -np.sort(-s.bandit.means)
     left, right = [], []
     for _ in range(300):
-        k = int(rng.integers(2, s.means.size + 1))
-        sums, kept = rng.binomial(3, s.means[order[:k]]), k - k // 2
+        k = int(rng.integers(2, means.size + 1))
+        sums, kept = rng.binomial(3, means[:k]), k - k // 2
         # Of equal arms the best comes last here, which is the worst case.
         survivors = sorted(range(k), key=lambda a: (-sums[a], a == 0))[:kept]
         for spared in range(kept):
@@ -280,7 +280,7 @@ def company(s) -> Claim:
 @halving.step("Conclusion", uses=[company])
 def halving_conclusion(s) -> Claim:
     """Sum over rounds of the least bound over the numbers that are left out."""
-    gaps, rounds, totals = np.sort(s.bandit.gaps), math.ceil(math.log2(s.means.size)), []
+    gaps, rounds, totals = np.sort(s.bandit.gaps), math.ceil(math.log2(len(s.means))), []
     for n in s.budgets:
         k, total = gaps.size, 0.0
         for _ in range(rounds):
@@ -304,7 +304,7 @@ def closed(s) -> Claim:
         hardness = np.max(np.arange(2, k + 1) / np.sort(0.95 - means)[1:] ** 2)
         for times in (1, 10, 100, 1000):
             n = k * rounds * times
-            left.append(paper.halving_bound(paper.Halving(means, np.array([n])), n))
+            left.append(paper.halving_bound(paper.Halving(tuple(means.tolist()), np.array([n])), n))
             right.append(3 * rounds * math.exp(-n / (8 * hardness * rounds)))
     why = "of 3 k / 4 terms each has a gap of rank k / 4 + 1 or worse, and they are divided by k / 4 + 1"
     return claim(left, "<=", right, why)
@@ -395,7 +395,7 @@ hardness = Proof(of=[paper.HARDNESS, paper.EASINESS], settings=paper.gaussians)
 
 def costs(s, weights):
     """Costs w_* w_a / (w_* + w_a) Delta_a^2 / (2 sigma^2), best arm first, of weights in the order of the gaps."""
-    gaps = np.sort(s.means.max() - s.means)[1:]
+    gaps = np.sort(max(s.means) - np.array(s.means))[1:]
     own, rest = weights[..., :1], weights[..., 1:]
     return own * rest / (own + rest) * gaps**2 / (2 * s.deviation**2)
 
@@ -403,7 +403,7 @@ def costs(s, weights):
 @hardness.step("Weights in proportion to 1 / Delta^2 cost 1 / (2 H) at least")
 def proportional(s) -> Claim:
     """The best arm has as much as any other, so that half of the other's weight counts."""
-    gaps = np.sort(s.means.max() - s.means)
+    gaps = np.sort(max(s.means) - np.array(s.means))
     gaps[0] = gaps[1]
     weights = gaps**-2 / (gaps**-2).sum()
     return claim(1 / (2 * s.hardness), "<=", costs(s, weights).min(), "x y / (x + y) >= min(x, y) / 2", rounding=1e-15)
@@ -412,7 +412,7 @@ def proportional(s) -> Claim:
 @hardness.step("No weights cost more than 1 / H")
 def no_better(s) -> Claim:
     """With v the least cost, every weight is 2 sigma^2 v / Delta_a^2 at least, and they sum to 1."""
-    weights = stream(0, "weights", str(s)).dirichlet(np.ones(s.means.size), 2000)
+    weights = stream(0, "weights", str(s)).dirichlet(np.ones(len(s.means)), 2000)
     return claim(costs(s, weights).min(1), "<=", 1 / s.hardness, "x y / (x + y) <= min(x, y)")
 
 

@@ -58,8 +58,8 @@ def test_hypotheses_hold_for_improved_settings(theorem, monkeypatch):
 
     monkeypatch.setattr("rltheory.theory.falsification.verify", verify_nothing)
     finding = falsify(theorem, evaluations=150)
-    movable = [setting for setting in judged if _coordinates(setting)]
-    assert finding.improved > 40 or len(movable) < len(judged) / 2
+    movable = any(_coordinates(setting) for setting in judged)
+    assert finding.improved > 40 or not movable
     assert [theorem.failed_hypothesis(setting) for setting in judged] == [None] * 151
 
 

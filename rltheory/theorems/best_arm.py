@@ -139,23 +139,22 @@ class Halving:
 
     Parameters
     ----------
-    means : array, shape (K,)
-        Means in [0, 1], K >= 2.
+    means
+        K >= 2 means in [0, 1].
     budgets : array of int, shape (T,)
         Numbers of pulls, increasing.
     """
 
-    means: Vector
+    means: tuple[float, ...]
     budgets: Times
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "means", frozen(float_array(self.means, "means", ndim=1)))
         budgets = np.array(self.budgets, dtype=np.int64)
         if budgets.ndim != 1 or budgets[0] < 1 or (np.diff(budgets) <= 0).any():
             raise ValueError(f"budgets are {budgets.tolist()}; they must increase, from 1 at least")
         object.__setattr__(self, "budgets", frozen(budgets))
         if self.bandit.gaps[np.argsort(self.bandit.gaps)[1]] == 0:
-            raise ValueError(f"means are {self.means.tolist()}; one of them must be above all others")
+            raise ValueError(f"means are {self.means}; one of them must be above all others")
 
     def __str__(self) -> str:
         return f"means {', '.join(f'{mean:g}' for mean in self.means)}, budgets {self.budgets[0]} to {self.budgets[-1]}"
@@ -172,20 +171,19 @@ class GaussianArms:
 
     Parameters
     ----------
-    means : array, shape (K,)
-        Means, one above all others.
+    means
+        K >= 2 means, one above all others.
     deviation
         Standard deviation, > 0.
     """
 
-    means: Vector
+    means: tuple[float, ...]
     deviation: float
 
     def __post_init__(self) -> None:
         positive(self.deviation, "deviation")
-        object.__setattr__(self, "means", frozen(float_array(self.means, "means", ndim=1)))
-        if (self.means == self.means.max()).sum() > 1:
-            raise ValueError(f"means are {self.means.tolist()}; one of them must be above all others")
+        if self.means.count(max(self.means)) > 1:
+            raise ValueError(f"means are {self.means}; one of them must be above all others")
 
     def __str__(self) -> str:
         return f"means {', '.join(f'{mean:g}' for mean in self.means)}, deviation = {self.deviation:g}"
@@ -193,7 +191,7 @@ class GaussianArms:
     @property
     def hardness(self) -> float:
         r""":math:`H = \sum_a 2 \sigma^2 / \Delta_a^2`."""
-        gaps = np.sort(self.means.max() - self.means)
+        gaps = np.sort(max(self.means) - np.array(self.means))
         gaps[0] = gaps[1]
         return float((2 * self.deviation**2 / gaps**2).sum())
 
@@ -331,7 +329,7 @@ def halve_a_sixteenth(s: Halving, rng: np.random.Generator) -> Trace:
 
 def keep_the_worse_half(s: Halving, rng: np.random.Generator) -> Trace:
     """Take losses for rewards."""
-    return _share_of_errors(s, Bandit.bernoulli(1 - s.means), s.budgets, rng)
+    return _share_of_errors(s, Bandit.bernoulli(1 - s.bandit.means), s.budgets, rng)
 
 
 @kernel
@@ -357,7 +355,7 @@ def solve_for_half_the_deviation(s: GaussianArms, rng: np.random.Generator) -> T
 
 def weigh_equally(s: GaussianArms, rng: np.random.Generator) -> Trace:
     """Time of equal weights."""
-    return _time(4 * s.means.size * s.deviation**2 / float(np.diff(np.sort(s.means))[-1]) ** 2)
+    return _time(4 * len(s.means) * s.deviation**2 / float(np.diff(np.sort(s.means))[-1]) ** 2)
 
 
 # Bounds.
@@ -387,7 +385,7 @@ def kl_lucb_bound(s: Arms) -> float:
 def halving_bound(s: Halving, budget: int) -> float:
     """Bounds for all rounds by Markov's inequality, leaving out as many of the best rivals as is best."""
     gaps, total = np.sort(s.bandit.gaps), 0.0
-    left = s.means.size
+    left = len(s.means)
     rounds = math.ceil(math.log2(left))
     for _ in range(rounds):
         chances = np.exp(-(budget // (left * rounds)) * gaps[1:left] ** 2 / 2)
@@ -424,16 +422,16 @@ def games_of_evidence() -> Iterator[Budget]:
 
 def halvings() -> Iterator[Halving]:
     """Two arms, and more; a power of two of them and not."""
-    yield Halving(np.array([0.7, 0.3]), np.array([4, 8, 16, 32, 64]))
-    yield Halving(np.array([0.1, 0.9, 0.5, 0.2]), np.array([16, 64, 128]))
-    yield Halving(np.array([0.3, 0.4, 0.9, 0.5, 0.2]), np.array([60, 120, 240]))
+    yield Halving((0.7, 0.3), np.array([4, 8, 16, 32, 64]))
+    yield Halving((0.1, 0.9, 0.5, 0.2), np.array([16, 64, 128]))
+    yield Halving((0.3, 0.4, 0.9, 0.5, 0.2), np.array([60, 120, 240]))
 
 
 def gaussians() -> Iterator[GaussianArms]:
     """Two arms, equal gaps, and a single close rival."""
-    yield GaussianArms(np.array([1.0, 0.5]), 1.0)
-    yield GaussianArms(np.array([0.0, -1.0, -1.0, -1.0]), 0.5)
-    yield GaussianArms(np.array([0.0, 0.5, 0.4, -1.0, -3.0, -2.0]), 2.0)
+    yield GaussianArms((1.0, 0.5), 1.0)
+    yield GaussianArms((0.0, -1.0, -1.0, -1.0), 0.5)
+    yield GaussianArms((0.0, 0.5, 0.4, -1.0, -3.0, -2.0), 2.0)
 
 
 def any_arms() -> "SearchStrategy[Arms]":
@@ -463,14 +461,14 @@ def any_halving() -> "SearchStrategy[Halving]":
     from hypothesis import strategies as st
 
     several = st.lists(st.integers(1, 300), min_size=1, max_size=3, unique=True).map(lambda b: np.sort(b))
-    return st.builds(Halving, _means(), several)
+    return st.builds(Halving, _means().map(lambda means: tuple(means.tolist())), several)
 
 
 def any_gaussians() -> "SearchStrategy[GaussianArms]":
     """Settings with one best arm."""
     from hypothesis import strategies as st
 
-    means = st.lists(st.integers(-20, 20), min_size=2, max_size=6, unique=True).map(lambda m: np.array(m) / 10)
+    means = st.lists(st.integers(-20, 20), min_size=2, max_size=6, unique=True).map(lambda m: tuple(tenth / 10 for tenth in m))
     return st.builds(GaussianArms, means, st.floats(0.1, 3.0))
 
 
