@@ -5,6 +5,7 @@ what n rounds cost is the pseudo-regret :math:`R_n = \sum_{x, a} \Delta(x, a) N_
 counts the pulls of arm a in context x.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -156,7 +157,7 @@ class ContextualBandit:
         return f"<{type(self).__name__} {self.title}>"
 
 
-class _FeatureBandit(ContextualBandit):
+class _FeatureBandit(ContextualBandit, ABC):
     """Features and a parameter, and the table of means that they make."""
 
     features: Array
@@ -179,8 +180,9 @@ class _FeatureBandit(ContextualBandit):
         super().__init__(self._link(phi @ theta), deviation=deviation, frequencies=frequencies, title=title)
 
     @staticmethod
+    @abstractmethod
     def _link(values: Array) -> Array:
-        raise NotImplementedError
+        """Means of arms by the inner products of features and parameter."""
 
     @property
     def dimension(self) -> int:

@@ -119,11 +119,14 @@ class Plan:
                     known.name, known.function, known.arguments, known.seed, experiment.replicates, known.labels
                 )
         object.__setattr__(self, "experiments", tuple(unique.values()))
-        object.__setattr__(self, "_identities", list(unique))
 
     def _identity(self, experiment: Experiment) -> bytes:
         what = [experiment.function, experiment.arguments, experiment.seed, dict(self.versions)]
         return sha256(canonical(what).encode()).digest()
+
+    @cached_property
+    def _identities(self) -> list[bytes]:
+        return [self._identity(experiment) for experiment in self.experiments]
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -145,8 +148,7 @@ class Plan:
     def digest(self, task: int) -> bytes:
         """Digest of a task, 32 bytes."""
         place, replicate = self.place(task)
-        identity: bytes = self._identities[place]  # type: ignore[attr-defined]
-        return sha256(identity + replicate.to_bytes(8, "big")).digest()
+        return sha256(self._identities[place] + replicate.to_bytes(8, "big")).digest()
 
     def digests(self) -> Iterator[bytes]:
         """Digests of all tasks, in order."""

@@ -468,7 +468,9 @@ def any_gaussians() -> "SearchStrategy[GaussianArms]":
     """Settings with one best arm."""
     from hypothesis import strategies as st
 
-    means = st.lists(st.integers(-20, 20), min_size=2, max_size=6, unique=True).map(lambda m: tuple(tenth / 10 for tenth in m))
+    means = st.lists(st.integers(-20, 20), min_size=2, max_size=6, unique=True).map(
+        lambda m: tuple(tenth / 10 for tenth in m)
+    )
     return st.builds(GaussianArms, means, st.floats(0.1, 3.0))
 
 

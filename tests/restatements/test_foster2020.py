@@ -74,8 +74,8 @@ def greedy(s, times, name):
 
 
 def square_cb_rate(s, times, name):
-    make = lambda: ByInverseGaps(Weights(s.tables), lambda t: 4 * math.sqrt(t))  # noqa: E731
-    return mean_regret(s, make, name, times, s.runs), s.bandit.gaps.max() * np.sqrt(times)
+    measured = mean_regret(s, lambda: ByInverseGaps(Weights(s.tables), lambda t: 4 * math.sqrt(t)), name, times, s.runs)
+    return measured, s.bandit.gaps.max() * np.sqrt(times)
 
 
 def falcon_rate(s, times, name):
