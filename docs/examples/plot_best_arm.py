@@ -13,7 +13,6 @@ with probability :math:`\delta`. No policy that keeps this promise on all bandit
 # It says how hard a bandit is, and the weights how the pulls are best shared out. The best arm and its nearest rival
 # take nearly all of them.
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 import rltheory as rl
@@ -24,6 +23,7 @@ from rltheory.algorithms.best_arm import (
     track_and_stop,
     uniform_sampling,
 )
+from rltheory.plots.style import COLOURS, new_axes, tidy
 
 bandit = rl.Bandit.bernoulli([0.5, 0.35, 0.3, 0.1])
 truth = rl.characteristic_time(bandit)
@@ -40,13 +40,13 @@ runs = [rl.compare_stopping_policies(bandit, [kind(delta) for kind in kinds], re
 means = np.array([run["time"].mean("replicate") for run in runs])
 bound = np.array([truth.lower_bound(delta) for delta in deltas])
 
-figure, ax = plt.subplots(figsize=(7.6, 4.4))
-for name, curve in zip(runs[0]["policy"].to_numpy(), means.T, strict=True):
-    ax.plot(np.log10(1 / deltas), curve, "o-", label=name)
+ax = new_axes(width=7.6, height=4.4)
+for name, curve, colour in zip(runs[0]["policy"].to_numpy(), means.T, COLOURS[: len(kinds)], strict=True):
+    ax.plot(np.log10(1 / deltas), curve, "o-", color=colour, label=name)
 ax.plot(np.log10(1 / deltas), bound, "k--", label="lower bound")
 ax.set(xlabel=r"$\log_{10}(1 / \delta)$", ylabel="pulls until it stops", yscale="log")
 ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-figure.tight_layout()
+tidy(ax)
 
 # %%
 # All curves grow like the bound: what separates them is a factor. Intervals that must hold for each arm by itself, as
@@ -63,17 +63,17 @@ print(f"{wrong} of {sum(run['arm'].size for run in runs)} answers are wrong")
 # ------------------------------------------
 # Shares of the pulls of track-and-stop, with the 10 % and 90 % quantiles of the runs; dotted lines are optimal.
 
-figure, ax = plt.subplots(figsize=(7.6, 4))
-for arm, weight in enumerate(truth.weights):
+ax = new_axes(width=7.6)
+for arm, (weight, colour) in enumerate(zip(truth.weights, COLOURS, strict=False)):
     tracked = [run.sel(policy="track-and-stop") for run in runs]
     shares = np.array([run["pulls"][:, arm] / run["time"] for run in tracked])
     low, high = np.quantile(shares, [0.1, 0.9], axis=1)
-    (line,) = ax.plot(np.log10(1 / deltas), shares.mean(axis=1), "o-", label=f"mean {bandit.means[arm]:g}")
-    ax.fill_between(np.log10(1 / deltas), low, high, color=line.get_color(), alpha=0.15, lw=0)
-    ax.axhline(weight, color=line.get_color(), ls=":")
+    ax.plot(np.log10(1 / deltas), shares.mean(axis=1), "o-", color=colour, label=f"mean {bandit.means[arm]:g}")
+    ax.fill_between(np.log10(1 / deltas), low, high, color=colour, alpha=0.15, lw=0)
+    ax.axhline(weight, color=colour, ls=":")
 ax.set(xlabel=r"$\log_{10}(1 / \delta)$", ylabel="share of the pulls", ylim=(0, None))
 ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-figure.tight_layout()
+tidy(ax)
 
 # %%
 # What is proved

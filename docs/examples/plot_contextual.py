@@ -114,18 +114,19 @@ ax.set_title("SquareCB with late feedback")
 # what the one before has seen, with data without end, and explores in a fifth of its rounds. A good generation sees
 # little of the arms that it leaves out, and what is fitted to its data is a bad one, which sees them again.
 
-import matplotlib.pyplot as plt
+from rltheory.plots.style import COLOURS, new_axes, tidy
 
 scores = np.array([[-1.0, -1.5], [-1.6, 0.1]])
 models = 1 / (1 + np.exp(-np.linspace(-4, 4, 81)[:, None, None] * scores))
 truth = rl.ContextualBandit([[0.7, 0.2], [0.1, 0.7]])
-figure, ax = plt.subplots(figsize=(7.6, 3.4))
-for name, known in {"wrong class": models, "with the truth in it": [*models, truth.means]}.items():
+classes = {"with the truth in it": [*models, truth.means], "wrong class": models}
+ax = new_axes(width=7.6, height=3.4)
+for (name, known), colour in zip(classes.items(), COLOURS, strict=False):
     trace = retrain(truth, known, epsilon=0.2, generations=12, first=38)
-    ax.plot(trace.times, trace["regret"], "o-", label=name)
+    ax.plot(trace.times, trace["regret"], "o-", color=colour, label=name)
 ax.set(xlabel="generation", ylabel="mean pseudo-regret of a round", ylim=(0, None))
 ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-figure.tight_layout()
+tidy(ax)
 
 # %%
 # **What this does not show.** Slopes on one bandit are prices of exploration there: a bound is for the worst bandit of

@@ -67,12 +67,13 @@ tidy(ax)
 
 ax = new_axes(height=3.8)
 rounds = np.array([50, 100, 200, 400, 800, 1600])
-for position, policy in enumerate(["ucb1:8", "ucb1:0.5", "thompson-gaussian"]):
+policies = {"ucb1:8": "UCB1, α = 8", "ucb1:0.5": "UCB1, α = 1/2", "thompson-gaussian": "Thompson sampling, Gaussian"}
+for (policy, name), colour in zip(policies.items(), COLOURS, strict=False):
     sums = [
         np.mean([play_hidden(HiddenArm(policy, 2, 0.5 / np.sqrt(n), int(n)), rng)["regret"][-1] for _ in range(40)])
         for n, rng in zip(rounds, np.random.default_rng(0).spawn(rounds.size), strict=True)
     ]
-    ax.plot(rounds, sums, "o", color=COLOURS[position], label=policy)
+    ax.plot(rounds, sums, "o", color=colour, label=name)
 ax.plot(rounds, np.sqrt(rounds) * np.exp(-0.5) / 4, "--", color="black", label="lower bound")
 ax.set_xscale("log")
 ax.set_yscale("log")
