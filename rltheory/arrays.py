@@ -12,6 +12,7 @@ __all__ = [
     "Matrix",
     "Times",
     "Vector",
+    "apart",
     "count",
     "counts",
     "distribution",
@@ -28,9 +29,11 @@ Vector: TypeAlias = NDArray[np.float64]
 Matrix: TypeAlias = NDArray[np.float64]
 Times: TypeAlias = NDArray[np.int64]
 AnyArray = TypeVar("AnyArray", bound=NDArray[Any])
+Arrays = TypeVar("Arrays", bound=NDArray[Any] | tuple[Any, ...])
 
 SUM_TOLERANCE = 1e-9
 UNIT_ROUNDOFF = float(np.finfo(np.float64).eps) / 2
+LINES = 128  # bytes of two cache lines, which processors fetch together
 
 
 def positive(value: Any, name: str) -> float:
@@ -136,6 +139,30 @@ def frozen(array: AnyArray) -> AnyArray:
     """Make `array` read-only and return it."""
     array.setflags(write=False)
     return array
+
+
+def apart(values: Arrays) -> Arrays:
+    """Copy an array, or those of a named tuple, to cache lines of their own.
+
+    Threads that write to one cache line wait for each other, though what they write be different arrays. This is for
+    small arrays that a run writes to all the time while others run beside it.
+
+    Examples
+    --------
+    >>> first, second = (apart(np.zeros(2)) for _ in range(2))
+    >>> first.ctypes.data // LINES == second.ctypes.data // LINES
+    False
+    """
+    copy: Any
+    if isinstance(values, np.ndarray):
+        room = np.empty(values.nbytes + 2 * LINES, np.uint8)
+        copy = np.ndarray(values.shape, values.dtype, room, -room.ctypes.data % LINES)
+        copy[...] = values
+    else:
+        named_tuple: Any = type(values)
+        copy = named_tuple._make(apart(part) if isinstance(part, np.ndarray | tuple) else part for part in values)
+    moved: Arrays = copy
+    return moved
 
 
 def first_index(mask: NDArray[np.bool_]) -> tuple[int, ...]:

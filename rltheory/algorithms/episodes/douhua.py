@@ -29,7 +29,7 @@ from rltheory.algorithms.episodes.play import (
     world,
     write,
 )
-from rltheory.arrays import Matrix, Times, not_negative, positive
+from rltheory.arrays import Matrix, Times, apart, not_negative, positive
 from rltheory.jit import kernel
 from rltheory.problems import FiniteHorizonMDP
 from rltheory.trace import Trace
@@ -135,7 +135,7 @@ def douhua(
     times, record = empty_record(problem, episodes)
     process = world(problem)
     critic = new_critic(problem, process.truth, bonus)
-    logits, policy = np.zeros_like(critic.action_values), np.zeros_like(critic.action_values)
-    scale, losses = scale_of_bonuses(problem, episodes, delta), np.zeros_like(critic.values)
+    logits, policy = apart(np.zeros_like(critic.action_values)), apart(np.zeros_like(critic.action_values))
+    scale, losses = scale_of_bonuses(problem, episodes, delta), apart(np.zeros_like(critic.values))
     _run(process, critic, eta, bonus, scale, logits, policy, empty_path(problem), losses, times, record, rng)
     return labelled(named("DOUHUA", bonus), times, record)

@@ -31,7 +31,7 @@ from rltheory.algorithms.episodes.play import (
     world,
     write,
 )
-from rltheory.arrays import Matrix, Times, positive
+from rltheory.arrays import Matrix, Times, apart, positive
 from rltheory.jit import kernel
 from rltheory.problems import FiniteHorizonMDP
 from rltheory.problems.mdp import Indices
@@ -148,5 +148,5 @@ def episodic_q_learning(
     )
     scale = bonus * math.sqrt(horizon**3 * math.log(choices * horizon * episodes / delta))
     losses = np.zeros((horizon + 1, states))
-    _run(world(problem), state, scale, empty_path(problem), losses, times, record, rng)
+    _run(world(problem), apart(state), scale, empty_path(problem), apart(losses), times, record, rng)
     return labelled(named("Q-learning with bonuses", bonus), times, record)

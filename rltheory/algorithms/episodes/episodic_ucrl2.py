@@ -33,7 +33,7 @@ from rltheory.algorithms.episodes.play import (
     world,
     write,
 )
-from rltheory.arrays import Array, Matrix, Times, Vector, positive
+from rltheory.arrays import Array, Matrix, Times, Vector, apart, positive
 from rltheory.jit import kernel
 from rltheory.problems import FiniteHorizonMDP
 from rltheory.problems.mdp import Indices
@@ -177,19 +177,19 @@ def episodic_ucrl2(
     values = np.zeros((horizon + 1, states))
     _run(
         process,
-        np.zeros((rows // choices, states, choices)),
-        np.zeros((rows // choices, states, choices)),
-        np.full((rows // choices, choices, 1), np.inf),
+        apart(np.zeros((rows // choices, states, choices))),
+        apart(np.zeros((rows // choices, states, choices))),
+        apart(np.full((rows // choices, choices, 1), np.inf)),
         2 * bonus * scale_of_bonuses(problem, episodes, delta),
-        np.zeros(rows, np.int64),
-        np.zeros(rows, np.int64),
-        values,
-        np.full((horizon, states), -1),
-        np.arange(states),
-        np.empty(choices),
-        np.empty(choices),
+        apart(np.zeros(rows, np.int64)),
+        apart(np.zeros(rows, np.int64)),
+        apart(values),
+        apart(np.full((horizon, states), -1)),
+        apart(np.arange(states)),
+        apart(np.empty(choices)),
+        apart(np.empty(choices)),
         empty_path(problem),
-        np.zeros_like(values),
+        apart(np.zeros_like(values)),
         times,
         record,
         rng,

@@ -32,7 +32,7 @@ from rltheory.algorithms.episodes.ridge import (
     refit,
     theorem_bonus,
 )
-from rltheory.arrays import Matrix, Times, Vector, not_negative, positive
+from rltheory.arrays import Matrix, Times, Vector, apart, not_negative, positive
 from rltheory.jit import kernel
 from rltheory.problems import FiniteHorizonMDP, LinearMDP
 from rltheory.problems.mdp import Indices
@@ -146,10 +146,10 @@ def lsvi_ucb(
         critic,
         beta,
         rare_switching,
-        np.empty(horizon - 1),
-        np.zeros(episodic.choices, np.int64),
+        apart(np.empty(horizon - 1)),
+        apart(np.zeros(episodic.choices, np.int64)),
         empty_path(episodic),
-        np.zeros_like(critic.values),
+        apart(np.zeros_like(critic.values)),
         times,
         record,
         log_determinants,

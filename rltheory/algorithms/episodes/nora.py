@@ -43,7 +43,7 @@ from rltheory.algorithms.episodes.play import (
     world,
     write,
 )
-from rltheory.arrays import Matrix, Times, Vector, not_negative, positive
+from rltheory.arrays import Matrix, Times, Vector, apart, not_negative, positive
 from rltheory.exponential import exponential
 from rltheory.jit import kernel
 from rltheory.problems import FiniteHorizonMDP, OfflineData
@@ -71,7 +71,7 @@ def new_critic(problem: FiniteHorizonMDP, truth: Model, bonus: float) -> Critic:
     """Make the critic of a learner that has seen nothing: its bonuses are the largest, unless there shall be none."""
     horizon, choices = problem.horizon, problem.choices
     to_go = np.arange(horizon - 1, -1, -1.0)
-    return Critic(
+    critic = Critic(
         belief=unknown(truth),
         visits=np.zeros(horizon * choices, np.int64),
         moves=np.zeros(truth.successors.size, np.int64),
@@ -80,6 +80,7 @@ def new_critic(problem: FiniteHorizonMDP, truth: Model, bonus: float) -> Critic:
         values=np.zeros((horizon + 1, problem.states)),
         action_values=np.zeros((horizon, choices)),
     )
+    return apart(critic)
 
 
 def count_offline(critic: Critic, data: OfflineData, bonus: float, scale: float) -> None:
@@ -247,7 +248,7 @@ def nora(
         if offline.problem != problem:
             raise ValueError(f"offline is of {offline.problem}; it must be of the process to learn, {problem}")
         count_offline(critic, offline, bonus, scale)
-    advantages, policy = np.empty_like(critic.action_values), np.zeros_like(critic.action_values)
+    advantages, policy = apart(np.empty_like(critic.action_values)), apart(np.zeros_like(critic.action_values))
     _run(
         process,
         critic,
@@ -256,10 +257,10 @@ def nora(
         scale,
         advantages,
         policy,
-        np.full((problem.horizon, problem.states), -1),
-        np.zeros_like(critic.visits),
+        apart(np.full((problem.horizon, problem.states), -1)),
+        apart(np.zeros_like(critic.visits)),
         empty_path(problem),
-        np.zeros_like(critic.values),
+        apart(np.zeros_like(critic.values)),
         times,
         record,
         rng,

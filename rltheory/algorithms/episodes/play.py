@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rltheory.algorithms.sampling import cumulative_laws, draw
-from rltheory.arrays import Matrix, Times, Vector, count
+from rltheory.arrays import Matrix, Times, Vector, apart, count
 from rltheory.jit import kernel
 from rltheory.measures import action_gaps
 from rltheory.problems import FiniteHorizonMDP
@@ -138,7 +138,7 @@ def unknown(truth: Model) -> Model:
 def empty_path(problem: FiniteHorizonMDP) -> Path:
     """Room for an episode."""
     horizon = problem.horizon
-    return Path(np.empty(horizon + 1, np.int64), np.empty(horizon, np.int64), np.empty(horizon, np.int64))
+    return apart(Path(np.empty(horizon + 1, np.int64), np.empty(horizon, np.int64), np.empty(horizon, np.int64)))
 
 
 def empty_record(problem: FiniteHorizonMDP, episodes: int) -> tuple[Times, Record]:

@@ -24,7 +24,7 @@ from rltheory.algorithms.episodes.play import (
     world,
     write,
 )
-from rltheory.arrays import Matrix, Times, Vector, positive
+from rltheory.arrays import Matrix, Times, Vector, apart, positive
 from rltheory.jit import kernel
 from rltheory.problems import FiniteHorizonMDP
 from rltheory.problems.mdp import Indices
@@ -127,17 +127,17 @@ def psrl(problem: FiniteHorizonMDP, *, episodes: int, rng: np.random.Generator, 
         successors=np.tile(np.arange(states), rows),
         probabilities=np.empty(rows * states),
     )
-    values, losses = np.zeros((problem.horizon + 1, states)), np.zeros((problem.horizon + 1, states))
+    values, losses = (apart(np.zeros((problem.horizon + 1, states))) for _ in range(2))
     finished = _run(
         process,
-        sample,
-        np.full((rows, states), prior),
-        np.zeros(rows),
+        apart(sample),
+        apart(np.full((rows, states), prior)),
+        apart(np.zeros(rows)),
         np.full(shape, np.inf),
-        np.zeros(rows, np.int64),
+        apart(np.zeros(rows, np.int64)),
         values,
-        np.empty(shape),
-        np.full((problem.horizon, states), -1),
+        apart(np.empty(shape)),
+        apart(np.full((problem.horizon, states), -1)),
         empty_path(problem),
         losses,
         times,

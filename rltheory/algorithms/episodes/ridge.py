@@ -20,7 +20,7 @@ import numpy as np
 from rltheory.algorithms.average_reward.ucrl import confidence
 from rltheory.algorithms.episodes.play import Path, World, play_plan
 from rltheory.algorithms.gram import update_inverse
-from rltheory.arrays import Array, Matrix, Vector, count, positive
+from rltheory.arrays import Array, Matrix, Vector, apart, count, positive
 from rltheory.jit import kernel
 from rltheory.problems import LinearMDP
 from rltheory.problems.mdp import Indices
@@ -59,7 +59,7 @@ def new_linear_critic(problem: LinearMDP, horizon: int, regularization: float) -
         :math:`\lambda > 0`.
     """
     mdp, dimension = problem.tabular, problem.dimension
-    return LinearCritic(
+    critic = LinearCritic(
         first_choice=mdp.first_choice,
         rewards=np.array(mdp.rewards),
         features=np.array(problem.features.reshape(mdp.choices, dimension)),
@@ -72,6 +72,7 @@ def new_linear_critic(problem: LinearMDP, horizon: int, regularization: float) -
         weights=np.empty(dimension),
         spare=np.empty(dimension),
     )
+    return apart(critic)
 
 
 def theorem_bonus(

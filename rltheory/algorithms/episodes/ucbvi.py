@@ -44,7 +44,7 @@ from rltheory.algorithms.episodes.play import (
     world,
     write,
 )
-from rltheory.arrays import Matrix, Times, Vector, positive
+from rltheory.arrays import Matrix, Times, Vector, apart, positive
 from rltheory.jit import kernel
 from rltheory.problems import FiniteHorizonMDP
 from rltheory.problems.mdp import Indices
@@ -176,7 +176,7 @@ def _ucbvi(
     )
     params = Params(bonus, math.log(5 * choices * horizon * episodes / delta), bernstein)
     losses = np.zeros((horizon + 1, states))
-    _run(process, state, params, empty_path(problem), losses, times, record, rng)
+    _run(process, apart(state), params, empty_path(problem), apart(losses), times, record, rng)
     return labelled(named(name, bonus), times, record)
 
 

@@ -44,7 +44,7 @@ from rltheory.algorithms.episodes.play import (
     unknown,
     world,
 )
-from rltheory.arrays import Array, Matrix, Times, Vector, count, not_negative, positive
+from rltheory.arrays import Array, Matrix, Times, Vector, apart, count, not_negative, positive
 from rltheory.jit import kernel
 from rltheory.problems import FiniteHorizonMDP
 from rltheory.problems.mdp import Indices
@@ -298,9 +298,9 @@ def ucbvi_ent(
         log_reference = np.log(mu)
     scale = bonus * scale_of_bonuses(problem, episodes, delta)
     log_best = soft_backward_induction(problem, temperature, reference=mu).log_policy
-    losses, path = np.zeros((horizon + 1, states)), empty_path(problem)
+    losses, path = apart(np.zeros((horizon + 1, states))), empty_path(problem)
     points = _run(
-        process, state, log_reference, log_best, temperature, scale, tolerance, path, losses, times, record, rng
+        process, apart(state), log_reference, log_best, temperature, scale, tolerance, path, losses, times, record, rng
     )
     record = record._replace(visits=record.visits.reshape(-1, horizon, choices))
     labels = ("time", "stage", "choice")
