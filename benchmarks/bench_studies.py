@@ -17,7 +17,7 @@ from benchmarks.harness import Contender, Limit, Race
 from rltheory.simulation import Cluster, Experiment, Plan, Processes, Store, Threads, carry_out
 from rltheory.simulation.executors import Executor
 
-TASKS, TASK_SECONDS = 200, 0.050
+TASKS, TASK_SECONDS = 600, 0.050
 TINY = 1_000_000
 MEGABYTE = 1e6
 
