@@ -144,8 +144,8 @@ def frozen(array: AnyArray) -> AnyArray:
 def apart(values: Arrays) -> Arrays:
     """Copy an array, or those of a named tuple, to cache lines of their own.
 
-    Threads that write to one cache line wait for each other, though what they write be different arrays. This is for
-    small arrays that a run writes to all the time while others run beside it.
+    Threads that write to one cache line wait for each other, though what they write be different arrays; and vector
+    instructions are slower on what lies across two lines. This is for small arrays that a run uses all the time.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 r"""Play contextual bandits: a policy sees the context, pulls an arm, and learns from the reward, now or later.
 
-Each replicate is played to its end, and blocks of :data:`LANES` of them on all cores. What a replicate draws depends on
-its number only. Pulls and sums of rewards are kept for each context and arm at recorded times: from them the
+Each replicate is played to its end, and blocks of them on all cores. What a replicate draws depends on its number
+only. Pulls and sums of rewards are kept for each context and arm at recorded times: from them the
 pseudo-regret follows, so that no rounding piles up, and so does every estimate that is linear in the rewards.
 """
 
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rltheory.algorithms.bandits.play import LANES, Kernel, in_blocks
+from rltheory.algorithms.bandits.play import Kernel, in_blocks
 from rltheory.arrays import Array, Matrix, Times, Vector, count
 from rltheory.jit import kernel
 from rltheory.problems.contextual_bandit import ContextualArrays, ContextualBandit
@@ -212,10 +212,9 @@ def play_contextual_bandit(
     waiting = delay + batch
     loop = _loop(policy.start, policy.choose, policy.observe)
 
-    def play(first: int) -> None:
-        lanes = min(LANES, replicates - first)
+    def play(first: int, stop: int) -> None:
         feedback = Feedback(np.zeros(waiting, np.int64), np.zeros(waiting, np.int64), np.zeros(waiting))
-        memory, states = np.zeros((lanes, *policy.memory)), generators(key, first, first + lanes)
+        memory, states = np.zeros((stop - first, *policy.memory)), generators(key, first, stop)
         loop(
             bandit.arrays,
             parameters,

@@ -46,9 +46,9 @@ def _kernels(
         now = clock(max(t, 1), parameters)
         largest, x, y, z = work[0], memory[0], memory[1], memory[2]
         for lane in range(arms.size):
-            largest[lane] = -np.inf
+            largest[lane] = index(now, x[0, lane], y[0, lane], z[0, lane])
             arms[lane] = 0
-        for a in range(counts.shape[0]):
+        for a in range(1, counts.shape[0]):
             for lane in range(arms.size):
                 value = index(now, x[a, lane], y[a, lane], z[a, lane])
                 better = value > largest[lane]
@@ -68,7 +68,8 @@ def _kernels(
                 squares[arms[lane], lane] = squared[lane]
         for lane in range(arms.size):
             pulls = pulled[lane]
-            x[lane], y[lane], z[lane] = remember(pulls, earned[lane] / pulls, squared[lane] / pulls, k, parameters)
+            square = squared[lane] / pulls if with_squares else 0.0
+            x[lane], y[lane], z[lane] = remember(pulls, earned[lane] / pulls, square, k, parameters)
         to_x, to_y, to_z = memory[0], memory[1], memory[2]
         for lane in range(arms.size):
             a = arms[lane]

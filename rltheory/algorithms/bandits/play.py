@@ -1,7 +1,7 @@
 r"""Play bandits and tables of losses: many replicates of a policy side by side, in one compiled loop for each policy.
 
-Replicates run in blocks of :data:`LANES` columns, and blocks on all cores. In each round every column chooses an arm,
-draws a reward, and learns from it. What a replicate draws depends on its number only, and not on its column.
+Replicates run in blocks of at most :data:`LANES` columns, and blocks on all cores. In each round every column chooses
+an arm, draws a reward, and learns from it. What a replicate draws depends on its number only, and not on its column.
 
 What is kept of a bandit are the pulls at recorded times. The pseudo-regret :math:`\sum_a \Delta_a N_a(t)` follows from
 them, so that no rounding piles up. Of a table of losses, what was suffered is kept, and what was to be expected.
@@ -11,12 +11,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rltheory.arrays import Array, Matrix, Times, Vector, count
+from rltheory.arrays import Array, Matrix, Times, Vector, apart, count
 from rltheory.jit import kernel
 from rltheory.problems.bandit import Bandit, BanditArrays, draw
 from rltheory.problems.losses import LossTable
@@ -38,7 +39,7 @@ __all__ = [
     "reward_kernel",
 ]
 
-LANES = 64
+LANES = 128
 WORK_ROWS = 6
 MOST_BINARY_ROUNDS = 20
 
@@ -251,14 +252,17 @@ def _record_pulls_and_successes(numbers: NDArray[np.int64], columns: Columns, re
             records[lane, 1, a] = sums[a, lane]
 
 
-def in_blocks(play: Callable[[int], None], replicates: int, name: str, workers: Workers | None) -> None:
-    """Play every block of replicates, given its first one, here or by workers."""
-    blocks = range(0, replicates, LANES)
+def in_blocks(play: Callable[[int, int], None], replicates: int, name: str, workers: Workers | None) -> None:
+    """Play replicates in blocks, from a first one to before another, here or by workers; all get as many blocks."""
+    turns = 1 if workers is None else workers.count
+    blocks = math.ceil(replicates / (LANES * turns)) * turns
+    ends = [replicates * block // blocks for block in range(blocks + 1)]
+    ranges = [(first, stop) for first, stop in pairwise(ends) if first < stop]
     if workers is None:
-        for first in blocks:
-            play(first)
+        for block in ranges:
+            play(*block)
     else:
-        workers.map(play, blocks, label=lambda first: f"{name}, replicates from {first}")
+        workers.map(lambda block: play(*block), ranges, label=lambda block: f"{name}, replicates from {block[0]}")
 
 
 def _play(
@@ -284,9 +288,9 @@ def _play(
     parameters = np.array([horizon if p is None else p for p in policy.parameters], dtype=np.float64)
     loop = _loop(policy.start, policy.choose, policy.observe, draw, record, policy.compiled)
 
-    def play(first: int) -> None:
-        lanes = min(LANES, replicates - first)
-        drawn = generators(key, 0, 1) if alike else generators(key, first, first + lanes)
+    def play(first: int, stop: int) -> None:
+        lanes = stop - first
+        drawn = generators(key, 0, 1) if alike else generators(key, first, stop)
         shape = (arms, lanes)
         columns = Columns(
             counts=np.zeros(shape),
@@ -299,7 +303,7 @@ def _play(
             earned=np.empty(lanes),
             work=np.empty((WORK_ROWS, lanes)),
         )
-        loop(problem(first, first + lanes), parameters, columns, times, first, records)
+        loop(problem(first, stop), parameters, apart(columns), times, first, records)
 
     in_blocks(play, replicates, policy.name, workers)
 

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rltheory.algorithms.bandits.play import (
-    LANES,
     WORK_ROWS,
     Columns,
     Kernel,
@@ -190,8 +189,7 @@ def find_best_arm(
     parameters, loop = np.array(policy.parameters, dtype=np.float64), _loop(policy.choose, reward_kernel(bandit))
     pulls, arms = np.empty((replicates, bandit.arms), np.int64), np.empty(replicates, np.int64)
 
-    def play(first: int) -> None:
-        block = slice(first, min(first + LANES, replicates))
+    def play(first: int, stop: int) -> None:
         samples = Samples(np.empty(bandit.arms), np.empty(bandit.arms), np.empty((policy.rows, bandit.arms)))
         lane = Columns(
             counts=samples.counts[:, None],
@@ -204,8 +202,8 @@ def find_best_arm(
             earned=np.empty(1),
             work=np.empty((WORK_ROWS, 1)),
         )
-        states = generators(key, block.start, block.stop)
-        loop(bandit.arrays, parameters, samples, lane, states, horizon, pulls[block], arms[block])
+        states = generators(key, first, stop)
+        loop(bandit.arrays, parameters, samples, lane, states, horizon, pulls[first:stop], arms[first:stop])
 
     in_blocks(play, replicates, policy.name, workers)
     return Identification(frozen(pulls), frozen(arms))

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rltheory.algorithms.bandits.play import LANES, Kernel, in_blocks
-from rltheory.arrays import Array, Matrix, Times, Vector, count
+from rltheory.algorithms.bandits.play import Kernel, in_blocks
+from rltheory.arrays import Array, Matrix, Times, Vector, apart, count
 from rltheory.jit import kernel
 from rltheory.problems import PreferenceGame
 from rltheory.simulation import Workers
@@ -185,18 +185,18 @@ def play_duels(
     # Complements to the last bit, so that it does not matter who comes first.
     prefer, stacked = game.payoff + 0.5, np.array(list(costs.values()))
 
-    def play(replicate: int) -> None:
-        lanes = min(LANES, replicates - replicate)
+    def play(first: int, stop: int) -> None:
+        lanes = stop - first
         duels = Duels(
             wins=np.zeros((n, n, lanes)),
             memory=np.zeros(policy.memory(n, lanes)),
-            generators=generators(key, replicate, replicate + lanes),
+            generators=generators(key, first, stop),
             first=np.zeros(lanes, np.int64),
             second=np.zeros(lanes, np.int64),
             outcomes=np.empty(lanes),
             work=np.empty((WORK_ROWS, lanes)),
         )
-        loop(prefer, stacked, parameters, duels, times, replicate, regrets)
+        loop(prefer, stacked, parameters, apart(duels), times, first, regrets)
 
     in_blocks(play, replicates, policy.name, workers)
     values = {name: (("time", "replicate"), sums) for name, sums in zip(costs, regrets, strict=True)}
