@@ -142,21 +142,21 @@ def smpybandits():
 def pull_races() -> Iterator[Race]:
     theirs, others = smpybandits(), peer("mabwiser.mab")
     contenders = [
-        ours(ucb1(), 20_000, 512, 1),
+        ours(ucb1(), 100_000, 512, 1),
         Contender("bare Numba loop", lambda: bare_ucb1(MEANS, 20_000, 50), plausible(20_000), 1e6),
         Contender("NumPy loop", lambda: numpy_ucb1(2_000, 500), plausible(2_000), 1e6),
     ]
     contenders += [of_smpybandits(theirs, "UCB")] if theirs else []
     contenders += [of_mabwiser(others)] if others else []
     yield Race("UCB1: a pull", contenders, Limit(1 / 90e6))
-    yield Race("UCB1, two threads: a pull", [ours(ucb1(), 20_000, 1024, 2)], Limit(1 / 180e6))
-    for policy, name, limit in (
-        (moss(), "MOSSH", 40e6),
-        (exp3(), "Exp3", 40e6),
-        (kl_ucb(), "klUCB", 5e6),
-        (thompson(), "Thompson", 3e6),
+    yield Race("UCB1, two threads: a pull", [ours(ucb1(), 100_000, 1024, 2)], Limit(1 / 180e6))
+    for policy, name, replicates, limit in (
+        (moss(), "MOSSH", 1024, 40e6),
+        (exp3(), "Exp3", 1024, 40e6),
+        (kl_ucb(), "klUCB", 128, 5e6),
+        (thompson(), "Thompson", 128, 3e6),
     ):
-        contenders = [ours(policy, 20_000, 64, 1)]
+        contenders = [ours(policy, 20_000, replicates, 1)]
         if policy.name == "Thompson":
             contenders.append(
                 Contender("bare Numba loop", lambda: bare_thompson(MEANS, 20_000, 10), plausible(20_000), 2e5)
@@ -164,7 +164,7 @@ def pull_races() -> Iterator[Race]:
         contenders += [of_smpybandits(theirs, name)] if theirs else []
         yield Race(f"{policy.name}: a pull", contenders, Limit(1 / limit))
     for policy, name in ((dmed(), "DMED"), (bayes_ucb_beta(), "BayesUCB")):
-        contenders = [ours(policy, 5_000, 64, 1)] + ([of_smpybandits(theirs, name)] if theirs else [])
+        contenders = [ours(policy, 5_000, 128, 1)] + ([of_smpybandits(theirs, name)] if theirs else [])
         yield Race(f"{policy.name}: a pull", contenders)
 
 
