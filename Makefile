@@ -17,7 +17,7 @@ test: $(VENV)/for-test  ## lint, format, types, import contracts, tests, proof c
 	$(BIN)/pytest --numprocesses=auto
 
 docs: $(VENV)/for-docs  ## build the documentation in docs/_build/html
-	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+	$(BIN)/python -m sphinx -W --keep-going --jobs auto -b html docs docs/_build/html
 
 browse: $(VENV)/for-browser docs verify  ## open report, documentation and demos in a browser; needs Chromium, or installs it
 	$(BIN)/pytest --no-header tests/browser/check_pages.py

@@ -10,8 +10,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from itertools import groupby, islice
+from functools import cached_property, partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -114,19 +114,29 @@ def demonstrations() -> Iterator[Demonstration]:
                 yield Demonstration(info.name, value)
 
 
+def refutations(theorems: list[Theorem[Any]]) -> dict[str, list[tuple[str, Verdict]]]:
+    """Wrong runs of each theorem, with the verdict in the first default setting that refutes it."""
+    found: dict[tuple[str, str], Verdict] = {}
+    left = [(theorem, name, iter(theorem.settings())) for theorem in theorems for name in theorem.controls]
+    while left:
+        wrong = [
+            replace(theorem, run=theorem.controls[name], settings=partial(list, [next(settings)]))
+            for theorem, name, settings in left
+        ]
+        verdicts = verify(wrong, progress=True)
+        for (theorem, name, _), verdict in zip(left, verdicts, strict=True):
+            if verdict.status is Status.REFUTED:
+                found[theorem.name, name] = verdict
+        left = [control for control in left if (control[0].name, control[1]) not in found]
+    return {theorem.name: [(name, found[theorem.name, name]) for name in theorem.controls] for theorem in theorems}
+
+
 def exhibits() -> list[Exhibit]:
     """The catalogue, verified."""
     theorems = list(catalogue().values())
     verdicts = verify(theorems, progress=True)
     judged = {name: list(group) for name, group in groupby(verdicts, key=lambda verdict: verdict.theorem)}
-    controls = [(theorem, name) for theorem in theorems for name in theorem.controls]
-    wrong = iter(verify([replace(theorem, run=theorem.controls[name]) for theorem, name in controls], progress=True))
-    refuted: dict[str, list[tuple[str, Verdict]]] = {theorem.name: [] for theorem in theorems}
-    for theorem, name in controls:
-        mine = islice(wrong, len(judged[theorem.name]))
-        clear = (verdict for verdict in mine if verdict.status is Status.REFUTED)
-        refuted[theorem.name].append((name, max(clear, key=lambda verdict: verdict.tightness)))
-    proofs = list(demonstrations())
+    refuted, proofs = refutations(theorems), list(demonstrations())
     return [
         Exhibit(
             theorem,
