@@ -9,9 +9,11 @@ import sys
 import threading
 import time
 from functools import partial
+from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from queue import Queue
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -114,9 +116,7 @@ def barriers(page, *rules):
 def test_page_fits_and_can_be_read(page, site, scheme, path):
     page.goto(f"{site}/{path}", wait_until="load")
     shoot(page, scheme, path.removeprefix(DOCS).removesuffix(".html").strip("/").replace("/", "-"))
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (
-        "the page is wider than the screen"
-    )
+    assert fits(page), "the page is wider than the screen"
     assert page.evaluate("[...document.images].every(image => image.alt)"), "a picture without a text"
     assert not barriers(page, "color-contrast", "image-alt", "link-name", "label", "html-has-lang", "document-title")
 
@@ -129,6 +129,36 @@ def test_links_within_lead_somewhere(browser, site, path):
     for link in sorted({link for link in links if link.startswith(site)}):
         assert page.request.get(link).ok, f"{path} links to {link}"
     page.close()
+
+
+class Anchors(HTMLParser):
+    """Where a page leads, and the places in it to which others can lead."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.links, self.places = [], {""}
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        self.places.update(values[key] for key in ("id", "name") if values.get(key))
+        if tag == "a" and values.get("href"):
+            self.links.append(urlsplit(values["href"]))
+
+
+def test_links_of_the_documentation_lead_to_places_that_are_there():
+    folder = ROOT / DOCS
+    pages = {path: Anchors(path) for path in folder.rglob("*.html")}
+    broken = []
+    for path, page in pages.items():
+        for link in page.links:
+            if link.scheme or link.netloc:
+                continue
+            target = (path.parent / unquote(link.path)).resolve() if link.path else path
+            if not target.exists() or (target in pages and unquote(link.fragment) not in pages[target].places):
+                broken.append(f"{path.relative_to(folder)}: {link.geturl()}")
+    assert len(pages) > 500
+    assert broken == []
 
 
 def test_report_opens_its_settings_by_keyboard(browser, site):
@@ -175,9 +205,7 @@ def test_demo_follows_its_sliders(page, demos, scheme, name, capsys):
     with capsys.disabled():
         print(f"\n{name}: milliseconds to the next picture:", *(f"{1000 * wait:.0f}" for wait in waits), end="")
     shoot(page, scheme, f"demo-{name}")
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (
-        "the page is wider than the screen"
-    )
+    assert fits(page), "the page is wider than the screen"
     assert not barriers(page, "color-contrast", "image-alt", "label", "html-has-lang", "document-title", "role-img-alt")
 
 
