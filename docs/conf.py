@@ -1,5 +1,6 @@
 """Configuration of the documentation. Build it with ``python -m sphinx -W -b html docs docs/_build/html``."""
 
+import re
 import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -58,6 +59,12 @@ sphinx_gallery_conf = {
 }
 
 
+REFERENCE_ENTRY = re.compile(
+    r'<li class="[^"]*"><a class="[^"]*" href="[^"]*\brltheory\.[^"]*\.html">[^<]*</a></li>\s*'
+)
+EMPTY_LIST = re.compile(r"<ul[^>]*>\s*</ul>")
+
+
 def mathml(latex, display):
     """MathML of a formula, so that pages need no network; an unknown command is an error."""
     page = convert(latex, display=display)
@@ -78,5 +85,13 @@ def visit_block(self, node):
     raise nodes.SkipNode
 
 
+def shorten_navigation(app, pagename, templatename, context, doctree):
+    """Leave the entries of the reference out of the navigation of every page: there are hundreds."""
+    if "toctree" in context:
+        whole = context["toctree"]
+        context["toctree"] = lambda **options: EMPTY_LIST.sub("", REFERENCE_ENTRY.sub("", whole(**options)))
+
+
 def setup(app):
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
+    app.connect("html-page-context", shorten_navigation, priority=400)  # before the theme reads it
