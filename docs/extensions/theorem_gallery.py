@@ -52,7 +52,7 @@ class Exhibit:
     theorem: Theorem[Any]
     verdicts: Sequence[Verdict]
     proofs: Sequence[Demonstration]
-    refutations: Sequence[tuple[str, Verdict]]  # for each control the verdict that refutes it most clearly
+    refutations: Sequence[tuple[str, Verdict]]  # for each control the first verdict that refutes it
 
     @property
     def shown(self) -> Verdict:

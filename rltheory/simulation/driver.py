@@ -16,7 +16,7 @@ from rltheory.simulation.store import Claims, Failure, Store, packed
 
 __all__ = ["Tally", "carry_out"]
 
-BATCH_SECONDS = 0.5  # short tasks are put together until they take so long: a hundred times what a batch costs
+BATCH_SECONDS = 0.5  # short tasks are put together until they take so long: thirty times what a batch costs a cluster
 BATCH_BYTES = 2**24  # of packed results, so that few of them fill no memory
 BATCH_TASKS = 4096
 AHEAD = 2  # batches for each worker that are under way: while one is stored the next is at work

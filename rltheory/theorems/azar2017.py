@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,9 +13,6 @@ from rltheory.problems import FiniteHorizonMDP
 from rltheory.theorems.tan2025 import PROCESS, arms
 from rltheory.theory import EveryStep, Paper, PowerLaw, Standing, Theorem
 from rltheory.trace import Trace
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, eq=False)
