@@ -1,12 +1,12 @@
 """Configuration of the documentation. Build it with ``python -m sphinx -W -b html docs docs/_build/html``."""
 
-import re
 import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
 
 from docutils import nodes
 from latex2mathml.converter import convert
+from sphinx.ext.autosummary import autosummary_toc
 
 docs = Path(__file__).parent
 sys.path[:0] = [str(docs / "extensions"), str(docs.parent)]  # the gallery of theorems reads the proof checks
@@ -59,12 +59,6 @@ sphinx_gallery_conf = {
 }
 
 
-REFERENCE_ENTRY = re.compile(
-    r'<li class="[^"]*"><a class="[^"]*" href="[^"]*\brltheory\.[^"]*\.html">[^<]*</a></li>\s*'
-)
-EMPTY_LIST = re.compile(r"<ul[^>]*>\s*</ul>")
-
-
 def mathml(latex, display):
     """MathML of a formula, so that pages need no network; an unknown command is an error."""
     page = convert(latex, display=display)
@@ -85,13 +79,12 @@ def visit_block(self, node):
     raise nodes.SkipNode
 
 
-def shorten_navigation(app, pagename, templatename, context, doctree):
-    """Leave the entries of the reference out of the navigation of every page: there are hundreds."""
-    if "toctree" in context:
-        whole = context["toctree"]
-        context["toctree"] = lambda **options: EMPTY_LIST.sub("", REFERENCE_ENTRY.sub("", whole(**options)))
+def shorten_navigation(app, doctree):
+    """Leave the entries of the reference out of the navigation, which every page repeats: there are hundreds."""
+    for entries in list(doctree.findall(autosummary_toc)):
+        entries.parent.remove(entries)
 
 
 def setup(app):
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
-    app.connect("html-page-context", shorten_navigation, priority=400)  # before the theme reads it
+    app.connect("doctree-read", shorten_navigation, priority=400)  # before the navigation is collected

@@ -8,7 +8,7 @@ here the key is the names of the kernels. Closures over functions of a user, who
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -94,7 +94,18 @@ def _compiled(function: F, fastmath: set[str]) -> F:
         name = blake2b(repr(_identity(function)).encode(), digest_size=8).hexdigest()
         function.__qualname__ += f"_{name}"
     compiled: Any = numba.njit(nogil=True, error_model="numpy", fastmath=fastmath)(function)
-    # With NUMBA_DISABLE_JIT=1, Numba returns the function itself.
-    if hasattr(compiled, "enable_caching") and _is_ours(function):
+    if not hasattr(compiled, "enable_caching"):  # with NUMBA_DISABLE_JIT=1, Numba returns the function itself
+        return cast(F, compiled)
+    if _is_ours(function):
         compiled._cache = _PackageCache(function)
+    compiled.get_call_template = partial(_for_any_integer, compiled.get_call_template)
     return cast(F, compiled)
+
+
+def _for_any_integer(get_call_template: Callable[..., Any], args: Any, kws: Any) -> Any:
+    """Compile a call for integers of any value; Numba would compile it for the first value of a counter, 0, as well."""
+
+    def widened(kind: Any) -> Any:
+        return numba.types.unliteral(kind) if isinstance(kind, numba.types.IntegerLiteral) else kind
+
+    return get_call_template([widened(kind) for kind in args], {name: widened(kind) for name, kind in kws.items()})

@@ -18,7 +18,9 @@ from rltheory.arrays import Array, Vector, distribution
 from rltheory.exponential import exponential
 from rltheory.jit import kernel, reordering_kernel
 
-__all__ = ["copy_to", "log_distribution", "log_normalize", "mix", "prox", "span"]
+__all__ = ["LOWEST_EXPONENT", "copy_to", "log_distribution", "log_normalize", "mix", "prox", "span"]
+
+LOWEST_EXPONENT = -300.0  # smaller probabilities would make products that are no normal numbers, which are slow
 
 
 def log_normalize(logits: Array) -> Array:
@@ -60,14 +62,17 @@ def mix(log_policy: Vector, log_reference: Vector, keep: float, out: Vector) -> 
 
 @reordering_kernel
 def prox(anchor: Vector, values: Vector, rate: float, log_policy: Vector, policy: Vector) -> None:
-    """Write the distribution proportional to ``exp(anchor + rate * values)`` to `log_policy` and `policy`."""
+    """Write the distribution proportional to ``exp(anchor + rate * values)`` to `log_policy` and `policy`.
+
+    Probabilities below 5e-131 of the largest stand as that in `policy`, and as they are in `log_policy`.
+    """
     for a in range(anchor.size):
         log_policy[a] = anchor[a] + rate * values[a]
     top = _maximum(log_policy)
     total = 0.0
     for a in range(anchor.size):
         logit = log_policy[a] - top
-        weight = exponential(logit)
+        weight = exponential(max(logit, LOWEST_EXPONENT))
         log_policy[a] = logit
         policy[a] = weight
         total += weight

@@ -24,14 +24,20 @@ rates = [0.0, 0.005, 0.01, 0.02, 0.03, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0]
 
 
 def decided_at(failures):
-    """First number of replicates at which the evidence suffices, by bisection: it never shrinks."""
+    """First number of replicates at which the evidence suffices, by doubling and bisection: it never shrinks."""
     side, threshold = (0, -np.log(REFUTE)) if failures.mean() > DELTA else (1, -np.log(HOLD))
-    low, high = 0, failures.size
-    if failure_evidence(failures, DELTA)[side] < threshold:
-        return np.inf
+
+    def suffices(n):
+        return failure_evidence(failures[:n], DELTA)[side] >= threshold
+
+    low, high = 0, 1
+    while not suffices(high):
+        if high == failures.size:
+            return np.inf
+        low, high = high, min(2 * high, failures.size)
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if failure_evidence(failures[:middle], DELTA)[side] >= threshold else (middle, high)
+        low, high = (low, middle) if suffices(middle) else (middle, high)
     return high
 
 

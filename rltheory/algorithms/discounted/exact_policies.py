@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rltheory.arrays import Array, Matrix, Vector, first_index
+from rltheory.arrays import Array, Matrix, Vector, first_index, frozen
 from rltheory.jit import kernel
 from rltheory.problems import MDP
 from rltheory.problems.mdp import Indices
@@ -61,7 +61,8 @@ def dense_process(mdp: MDP, discount: float) -> DenseProcess:
     return DenseProcess(
         mdp.first_choice,
         mdp.rewards,
-        laws if isinstance(laws, np.ndarray) else np.ascontiguousarray(laws.toarray()),
+        # Frozen as those of dense processes are: kernels need not be compiled for both.
+        laws if isinstance(laws, np.ndarray) else frozen(np.ascontiguousarray(laws.toarray())),
         mdp.initial,
         checked_discount(discount),
     )

@@ -15,7 +15,7 @@ which is hard; and determinants that double in place of a test of Bellman errors
 
 import numpy as np
 
-from rltheory.algorithms.episodes.nora import LOWEST, boltzmann
+from rltheory.algorithms.episodes.nora import boltzmann
 from rltheory.algorithms.episodes.play import (
     Path,
     Record,
@@ -41,6 +41,7 @@ from rltheory.arrays import Matrix, Times, Vector, apart, not_negative, positive
 from rltheory.jit import kernel
 from rltheory.problems import FiniteHorizonMDP, LinearMDP
 from rltheory.problems.mdp import Indices
+from rltheory.simplex import LOWEST_EXPONENT
 from rltheory.trace import Trace
 
 __all__ = ["linear_nora"]
@@ -112,7 +113,7 @@ def _run(
             if not still:
                 boltzmann(first_choice, advantages, eta * actor_steps, policy)
                 loss = _loss_of_policy(world, measures, critic, policy, losses)
-                still = eta * actor_steps >= -LOWEST / least_gap
+                still = eta * actor_steps >= -LOWEST_EXPONENT / least_gap
             regret += loss
             play_policy(world, policy, path, rng)
             absorb(critic, path)

@@ -48,11 +48,10 @@ from rltheory.exponential import exponential
 from rltheory.jit import kernel
 from rltheory.problems import FiniteHorizonMDP, OfflineData
 from rltheory.problems.mdp import Indices
+from rltheory.simplex import LOWEST_EXPONENT
 from rltheory.trace import Trace
 
 __all__ = ["Critic", "boltzmann", "new_critic", "nora", "scale_of_bonuses", "update_bonuses"]
-
-LOWEST = -300.0  # of exponents: smaller probabilities would make losses that are no normal numbers, which are slow
 
 
 class Critic(NamedTuple):
@@ -115,7 +114,7 @@ def boltzmann(first_choice: Indices, logits: Matrix, steepness: float, policy: M
     """Write the policy with probabilities in proportion to ``exp(steepness * logits)``; logits are <= 0, the best 0."""
     for stage in range(policy.shape[0]):
         for choice in range(policy.shape[1]):
-            policy[stage, choice] = exponential(max(steepness * logits[stage, choice], LOWEST))
+            policy[stage, choice] = exponential(max(steepness * logits[stage, choice], LOWEST_EXPONENT))
         for state in range(first_choice.size - 1):
             total = 0.0
             for choice in range(first_choice[state], first_choice[state + 1]):
