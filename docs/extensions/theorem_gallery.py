@@ -8,20 +8,22 @@ import inspect
 import pkgutil
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from sphinx.util.display import status_iterator
 
 import proofs_checks
 from rltheory import verify
 from rltheory.report import most_telling, verdict_figure
+from rltheory.simulation import Processes
 from rltheory.theorems import catalogue
-from rltheory.theory import Existence, Identity, Proof, Status, Theorem, Verdict
+from rltheory.theory import Card, Existence, Identity, Proof, Status, Theorem, Verdict
 
 TEMPLATES = Path(__file__).parents[1] / "_templates" / "theorems"
 
@@ -102,16 +104,42 @@ class Exhibit:
         place = "" if self.theorem.paper is None else self.theorem.paper.place
         return "corrected" in place or "printed" in self.theorem.name
 
+    @property
+    def entry(self) -> "Entry":
+        """What the tables of all theorems show of it."""
+        return Entry(
+            self.theorem.card,
+            self.about,
+            self.shown.outcome,
+            self.closeness,
+            self.is_correction,
+            [item.page for item in self.proofs],
+        )
 
-def demonstrations() -> Iterator[Demonstration]:
+
+@dataclass(frozen=True)
+class Entry:
+    """What the tables of all theorems show of one."""
+
+    card: Card
+    about: str
+    outcome: str
+    closeness: str
+    is_correction: bool
+    proofs: Sequence[str]  # pages
+
+
+@cache
+def demonstrations() -> list[Demonstration]:
     """All proofs of the folder of proof checks."""
-    for info in pkgutil.iter_modules(proofs_checks.__path__, "proofs_checks."):
-        if info.name.rpartition(".")[2].startswith(("test_", "conftest", "_")):
-            continue
-        module = importlib.import_module(info.name)
-        for value in vars(module).values():
-            if isinstance(value, Proof):
-                yield Demonstration(info.name, value)
+    names = [info.name for info in pkgutil.iter_modules(proofs_checks.__path__, "proofs_checks.")]
+    checks = [name for name in names if not name.rpartition(".")[2].startswith(("test_", "conftest", "_"))]
+    return [
+        Demonstration(name, value)
+        for name in checks
+        for value in vars(importlib.import_module(name)).values()
+        if isinstance(value, Proof)
+    ]
 
 
 def refutations(theorems: list[Theorem[Any]]) -> dict[str, list[tuple[str, Verdict]]]:
@@ -123,7 +151,7 @@ def refutations(theorems: list[Theorem[Any]]) -> dict[str, list[tuple[str, Verdi
             replace(theorem, run=theorem.controls[name], settings=partial(list, [next(settings)]))
             for theorem, name, settings in left
         ]
-        verdicts = verify(wrong, progress=True)
+        verdicts = verify(wrong, workers=1)
         for (theorem, name, _), verdict in zip(left, verdicts, strict=True):
             if verdict.status is Status.REFUTED:
                 found[theorem.name, name] = verdict
@@ -131,48 +159,58 @@ def refutations(theorems: list[Theorem[Any]]) -> dict[str, list[tuple[str, Verdi
     return {theorem.name: [(name, found[theorem.name, name]) for name in theorem.controls] for theorem in theorems}
 
 
-def exhibits() -> list[Exhibit]:
-    """The catalogue, verified."""
-    theorems = list(catalogue().values())
-    verdicts = verify(theorems, progress=True)
-    judged = {name: list(group) for name, group in groupby(verdicts, key=lambda verdict: verdict.theorem)}
-    refuted, proofs = refutations(theorems), list(demonstrations())
+def exhibits(group: str) -> list[Exhibit]:
+    """The theorems of a group, verified."""
+    theorems = [theorem for theorem in catalogue().values() if theorem.group == group]
+    verdicts = verify(theorems, workers=1)
+    judged = {name: list(part) for name, part in groupby(verdicts, key=lambda verdict: verdict.theorem)}
+    refuted = refutations(theorems)
     return [
         Exhibit(
             theorem,
             judged[theorem.name],
-            [item for item in proofs if theorem in item.proof.of],
+            [item for item in demonstrations() if theorem in item.proof.of],
             refuted[theorem.name],
         )
         for theorem in theorems
     ]
 
 
-def write_pages(app: Any) -> None:
-    """Write the table of all theorems, a page for each group, and a page for each file of proofs."""
-    folder = Path(app.srcdir, "theorems")
-    for part in ("figures", "proofs"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
+def write(folder: Path, page: str, template: str, **content: Any) -> None:
+    """Write a page from a template."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["cell"] = lambda text: text.replace("|", r"\|")
     environment.filters["plain"] = lambda text: re.sub(r"([\\`*_{}\[\]<>#|~$])", r"\\\1", text)
+    text = environment.get_template(f"{template}.md.j2").render(**content)
+    (folder / f"{page}.md").write_text(text, encoding="utf-8")
 
-    def write(page: str, template: str, **content: Any) -> None:
-        text = environment.get_template(f"{template}.md.j2").render(**content)
-        (folder / f"{page}.md").write_text(text, encoding="utf-8")
 
-    everything = exhibits()
-    for exhibit in everything:
+def write_group(group: str, folder: Path) -> list[Entry]:
+    """Write the page of a group and its figures."""
+    part = exhibits(group)
+    for exhibit in part:
         (folder / exhibit.figure).write_text(str(verdict_figure(exhibit.verdicts)), encoding="utf-8")
-    groups = {group: list(part) for group, part in groupby(everything, key=lambda exhibit: exhibit.theorem.group)}
-    for group, part in groups.items():
-        write(group, "group", group=group, about=part[0].about, exhibits=part)
-    for name in {item.page for exhibit in everything for item in exhibit.proofs}:
-        write(f"proofs/{name}", "proof", name=name)
-    write("corrections", "corrections", exhibits=[exhibit for exhibit in everything if exhibit.is_correction])
-    write("index", "index", groups=groups, exhibits=everything)
+    write(folder, group, "group", group=group, about=part[0].about, exhibits=part)
+    return [exhibit.entry for exhibit in part]
+
+
+def write_pages(app: Any) -> None:
+    """Write the table of all theorems, a page for each group, and a page for each file of proofs."""
+    folder = Path(app.srcdir, "theorems")
+    for name in ("figures", "proofs"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    names = list(dict.fromkeys(theorem.group for theorem in catalogue().values()))
+    with Processes().open() as crew:  # much of the work is plain Python, which threads would not share
+        jobs = {name: crew.submit(partial(write_group, folder=folder), name) for name in names}
+        shown = status_iterator(names, "verifying theorems... ", length=len(names))
+        groups = {name: jobs[name].result() for name in shown}
+    entries = [entry for part in groups.values() for entry in part]
+    for page in {page for entry in entries for page in entry.proofs}:
+        write(folder, f"proofs/{page}", "proof", name=page)
+    write(folder, "corrections", "corrections", entries=[entry for entry in entries if entry.is_correction])
+    write(folder, "index", "index", groups=groups, entries=entries)
 
 
 def setup(app: Any) -> dict[str, bool]:
