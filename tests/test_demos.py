@@ -13,11 +13,13 @@ def shown(outputs):
 
 
 @pytest.mark.parametrize("name", demo_names())
-def test_page_draws_a_picture_and_tells_it(name):
+def test_page_draws_its_pictures_and_tells_them(name):
     outputs, _ = import_module(f"rltheory.demos.pages.{name}").app.run()
-    (picture,) = shown(outputs)
-    assert 'role="img" aria-label="' in picture
-    assert "<svg" in picture
+    pictures = shown(outputs)
+    assert pictures
+    for picture in pictures:
+        assert 'role="img" aria-label="' in picture
+        assert "<svg" in picture
 
 
 def test_home_page_links_to_all():

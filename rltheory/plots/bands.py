@@ -75,9 +75,9 @@ def bands(
     (names,) = others
     times = curves["time"].to_numpy()
     shown = times > 0 if log_time else np.ones(times.size, np.bool_)
-    ordered = curves.transpose(names, "replicate", "time")
-    means = ordered.mean("replicate").to_numpy()
-    low, high = (ordered.quantile(level, "replicate").to_numpy() for level in ((1 - coverage) / 2, (1 + coverage) / 2))
+    numbers = curves.transpose(names, "replicate", "time").to_numpy()
+    means = numbers.mean(axis=1)
+    low, high = np.quantile(numbers, [(1 - coverage) / 2, (1 + coverage) / 2], axis=1)
     if log_quantity:
         means, low, high = (np.where(values > 0, values, np.nan) for values in (means, low, high))
     ax = ax or new_axes(width=7.6, height=4.4)

@@ -85,6 +85,31 @@ def _walk(
     return state, steps
 
 
+@kernel
+def _account(
+    laws: CumulativeLaws,
+    entries: Indices,
+    known: Indices,
+    promised: Vector,
+    expected: Vector,
+    values: Vector,
+    visits: Indices,
+    sums: Vector,
+) -> None:
+    """Add what `entries` have grown beyond those `known` to the visits, the Bellman errors and the noise."""
+    for choice in range(visits.size):
+        made = 0
+        for entry in range(laws.first_entry[choice], laws.first_entry[choice + 1]):
+            moves = entries[entry] - known[entry]
+            known[entry] = entries[entry]
+            made += moves
+            sums[1] -= moves * values[laws.successors[entry]]
+        if made > 0:
+            visits[choice] += made
+            sums[0] += made * promised[choice]
+            sums[1] += made * expected[choice]
+
+
 class _Allowance:
     """An epoch ends before a choice is made more often than it may."""
 
@@ -139,6 +164,7 @@ class Walk:
         self._laws = cumulative_laws([mdp])
         self.state = int(rng.choice(mdp.states, p=mdp.initial))
         self.entries = np.zeros(self._laws.successors.size, np.int64)  # how often each possible step was seen
+        self._known = np.zeros_like(self.entries)  # those that visits and sums know of
         self.visits = np.zeros(mdp.choices, np.int64)
         self._choice_of_entry = np.repeat(np.arange(mdp.choices), np.diff(self._laws.first_entry))
         points = self.times.size
@@ -211,19 +237,12 @@ class Walk:
         stopped = False
         while not stopped and self.time < end:
             goal = min(end, int(self.times[self._next]))
-            before, entries = self.state, self.entries.copy()
+            before = self.state
             self.state, steps = watch.walk(self._laws, policy, self.entries, before, goal - self.time, self.rng)
             stopped = self.time + steps < goal
             self.time += steps
-            moves = self.entries - entries
-            made = np.add.reduceat(moves, self._laws.first_entry[:-1])
-            visited = made > 0
-            self.visits += made
-            self._sums += (
-                made[visited] @ promised[visited],
-                made @ expected - moves @ values[self._laws.successors],
-                values[self.state] - values[before],
-            )
+            _account(self._laws, self.entries, self._known, promised, expected, values, self.visits, self._sums)
+            self._sums[2] += values[self.state] - values[before]
             self.promised += steps * plan.gain
             if self.time == self.times[self._next]:
                 self._write(plan)

@@ -12,11 +12,11 @@ with app.setup:
     import numpy as np
 
     import rltheory as rl
-    from rltheory.algorithms import average_reward_learners
+    from rltheory.algorithms import loop, ucrl2b
     from rltheory.demos.showing import picture
     from rltheory.measures import pseudo_regret
     from rltheory.plots.style import COLOURS, tidy
-    from rltheory.simulation import replicates
+    from rltheory.simulation import Workers, replicates
     from rltheory.solvers import average_policy_iteration
 
 
@@ -46,38 +46,56 @@ def controls():
 @app.cell
 def learning(bonus, horizon, states):
     river = rl.instances.river_swim(states.value)
-    best = average_policy_iteration(river)
-    known = {"horizon": horizon.value, "span": float(np.ptp(best.bias))}
-    learners = average_reward_learners(river, bonus=bonus.value, **known)
-    data = replicates({name: run for name, run in learners.items() if name.startswith(("LOOP", "UCRL2B"))}, 8)
+    span = float(np.ptp(average_policy_iteration(river).bias))
+    known = {"horizon": horizon.value, "bonus": bonus.value, "known_rewards": True}
+    learners = {
+        "LOOP": lambda rng: loop(river, span=span, rng=rng, **known),
+        "UCRL2B": lambda rng: ucrl2b(river, rng=rng, **known),
+    }
+    with Workers(1) as workers:  # epochs are so short that threads would wait for each other
+        data = replicates(learners, 3, workers=workers)
     data = data.assign(regret=(("algorithm", "replicate", "time"), pseudo_regret(river, data["visits"])))
     return data, river
 
 
 @app.cell
-def drawing(data, river):
-    def draw(left, right):
-        rl.plots.bands(data["regret"], quantity="sum of gaps", log_quantity=False, ax=left)
-        visits = data["visits"].isel(time=-1).mean("replicate")
-        shares = np.array([np.bincount(river.state_of_choice, row, river.states) for row in visits.to_numpy()])
-        shares /= shares.sum(1, keepdims=True)
-        width = 0.8 / len(shares)
-        for place, (name, row) in enumerate(zip(data["algorithm"].to_numpy(), shares, strict=True)):
-            right.bar(
-                np.arange(1, river.states + 1) + (place - (len(shares) - 1) / 2) * width,
-                row,
-                width,
-                color=COLOURS[place],
-                label=name,
-            )
-        right.set(xlabel="state, upstream to the right", ylabel="share of the time")
-        tidy(right)
-        return right
-
+def regret(data):
     final = data["regret"].isel(time=-1).mean("replicate")
     told = ", ".join(f"{name.item()} {value.item():.0f}" for name, value in zip(final["algorithm"], final, strict=True))
     picture(
-        draw, f"Regret at the end: {told}; beside it the share of time in each state.", panels=2, width=12.4, beside=2.0
+        lambda ax: rl.plots.bands(data["regret"], quantity="sum of gaps", log_quantity=False, ax=ax),
+        f"Regret at the end: {told}.",
+        width=8.2,
+        height=3.6,
+        beside=2.0,
+    )
+    return
+
+
+@app.cell
+def whereabouts(data, river):
+    visits = data["visits"].isel(time=-1).mean("replicate")
+    shares = np.array([np.bincount(river.state_of_choice, row, river.states) for row in visits.to_numpy()])
+    shares /= shares.sum(1, keepdims=True)
+    width = 0.8 / len(shares)
+
+    def draw(ax):
+        for place, (name, row) in enumerate(zip(data["algorithm"].to_numpy(), shares, strict=True)):
+            across = np.arange(1, river.states + 1) + (place - (len(shares) - 1) / 2) * width
+            ax.bar(across, row, width, color=COLOURS[place], label=name)
+        ax.set(xlabel="state, upstream to the right", ylabel="share of the time")
+        tidy(ax)
+        return ax
+
+    upstream = ", ".join(
+        f"{name} {share:.0%}" for name, share in zip(data["algorithm"].to_numpy(), shares[:, -1], strict=True)
+    )
+    picture(
+        draw,
+        f"Share of the time in the last state, where the reward lies: {upstream}.",
+        width=8.2,
+        height=2.8,
+        beside=2.0,
     )
     return
 
