@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rltheory.simulation import stream
-from rltheory.theorems import abbasi2011 as paper
+from rltheory.theorems.bandits import abbasi2011 as paper
 from rltheory.theory import Claim, Proof, claim
 
 ROUNDING = 1e-9  # solutions of systems of up to three equations, and sums of hundreds of numbers

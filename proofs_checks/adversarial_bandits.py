@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rltheory.simulation import stream
-from rltheory.theorems import adversarial_bandits as paper
+from rltheory.theorems.bandits import adversarial_bandits as paper
 from rltheory.theory import Claim, Proof, claim
 
 ROUNDING = 1e-9  # sums of up to some thousand numbers, and a bisection

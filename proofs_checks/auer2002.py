@@ -11,7 +11,7 @@ from scipy.stats import binom
 
 from proofs_checks._bandits import play, worse
 from rltheory.simulation import stream
-from rltheory.theorems import auer2002 as paper
+from rltheory.theorems.bandits import auer2002 as paper
 from rltheory.theory import Claim, Proof, claim
 
 MOST = 150  # rounds for which all tails are computed

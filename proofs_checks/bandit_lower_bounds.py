@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from rltheory.simulation import stream
-from rltheory.theorems import bandit_lower_bounds as paper
+from rltheory.theorems.bandits import bandit_lower_bounds as paper
 from rltheory.theory import Claim, Proof, claim
 
 ROUNDING = 1e-10  # sums over up to 4096 histories

@@ -15,7 +15,7 @@ from scipy.special import betaln, kl_div, xlogy
 from scipy.stats import binom
 
 from rltheory.simulation import stream
-from rltheory.theorems import best_arm as paper
+from rltheory.theorems.bandits import best_arm as paper
 from rltheory.theory import Claim, Proof, claim
 
 PULLS = np.arange(1, 301)

@@ -12,8 +12,8 @@ import numpy as np
 
 from proofs_checks.munos2024 import dot, normalise, scatter, values
 from rltheory.simulation import stream
-from rltheory.theorems import calandriello2024 as paper
-from rltheory.theorems import munos2024
+from rltheory.theorems.games import calandriello2024 as paper
+from rltheory.theorems.games import munos2024
 from rltheory.theory import Claim, Proof, claim
 
 ITERATIONS = 20

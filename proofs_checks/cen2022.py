@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from proofs_checks import _policies as exact
-from rltheory.theorems import cen2022 as paper
+from rltheory.theorems.policy_methods import cen2022 as paper
 from rltheory.theory import Claim, Proof, claim
 
 ROUNDING = 1e-9  # values of at most some hundred, over temperatures of at least 0.02

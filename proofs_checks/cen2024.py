@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rltheory.theorems import cen2024 as paper
+from rltheory.theorems.games import cen2024 as paper
 from rltheory.theory import Claim, Proof, claim
 
 ROUNDING = 1e-12  # sums of terms as large as the log-probabilities, up to 600 in these settings, err by less

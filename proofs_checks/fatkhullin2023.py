@@ -11,8 +11,13 @@ from typing import NamedTuple
 import numpy as np
 
 from rltheory.simulation import stream
-from rltheory.theorems import fatkhullin2023 as paper
-from rltheory.theorems.parametric_process import ParametricProcess, gaussian_processes, processes, softmax_processes
+from rltheory.theorems.policy_methods import fatkhullin2023 as paper
+from rltheory.theorems.policy_methods.parametric_process import (
+    ParametricProcess,
+    gaussian_processes,
+    processes,
+    softmax_processes,
+)
 from rltheory.theory import Claim, Proof, claim
 
 ROUNDING = 1e-10  # numbers up to some hundred, and systems with condition numbers of some hundred

@@ -11,9 +11,9 @@ import numpy as np
 
 from proofs_checks.fatkhullin2023 import ROUNDING, gradient, model, owner
 from rltheory.simulation import stream
-from rltheory.theorems import fatkhullin2023 as paper
-from rltheory.theorems import fatkhullin2023_moments as moments
-from rltheory.theorems.parametric_process import ParametricProcess, processes
+from rltheory.theorems.policy_methods import fatkhullin2023 as paper
+from rltheory.theorems.policy_methods import fatkhullin2023_moments as moments
+from rltheory.theorems.policy_methods.parametric_process import ParametricProcess, processes
 from rltheory.theory import Claim, Proof, claim
 
 STEPS = 60

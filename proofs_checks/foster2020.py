@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rltheory.simulation import stream
-from rltheory.theorems import foster2020 as paper
+from rltheory.theorems.bandits import foster2020 as paper
 from rltheory.theory import Claim, Proof, claim
 
 ROUNDING = 1e-9  # sums of hundreds of numbers, and products with gamma up to 1000

@@ -11,7 +11,7 @@ from scipy.stats import binom
 
 from proofs_checks._bandits import play, worse
 from rltheory.simulation import stream
-from rltheory.theorems import garivier2011 as paper
+from rltheory.theorems.bandits import garivier2011 as paper
 from rltheory.theory import Claim, Proof, claim
 
 ROUNDS = (2, 3, 5, 10, 30, 100)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rltheory.theorems import he2024 as paper
+from rltheory.theorems.games import he2024 as paper
 from rltheory.theory import Claim, Proof, claim
 
 # Logits reach some thousands in these settings, and err by some eps of that in each of at most 1000 iterations.

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from rltheory.simulation import stream
-from rltheory.theorems import he2024average as paper
-from rltheory.theorems.he2024average import Setting
+from rltheory.theorems.average_reward import he2024average as paper
+from rltheory.theorems.average_reward.he2024average import Setting
 from rltheory.theory import Claim, Proof, claim
 
 STEPS = 1500

@@ -17,7 +17,7 @@ from rltheory.instances import random_ergodic_mdp, random_linear_mdp
 from rltheory.simulation import stream
 from rltheory.solvers.linear_residuals import LinearPlanner
 from rltheory.solvers.residuals import ResidualSet, largest_joint_gain
-from rltheory.theorems import he2024average_lazy as paper
+from rltheory.theorems.average_reward import he2024average_lazy as paper
 from rltheory.theory import Claim, Proof, Theorem, claim
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rltheory.simulation import stream
-from rltheory.theorems import he2024average_lemmas as paper
+from rltheory.theorems.average_reward import he2024average_lemmas as paper
 from rltheory.theory import Claim, Proof, claim
 
 ROUNDING = 1e-9

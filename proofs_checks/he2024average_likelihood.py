@@ -13,7 +13,7 @@ import numpy as np
 
 from proofs_checks._walks import ROUNDING, Bounds, Path, prove_regret
 from rltheory.simulation import stream
-from rltheory.theorems import he2024average_likelihood as paper
+from rltheory.theorems.average_reward import he2024average_likelihood as paper
 from rltheory.theory import Claim, Proof, claim
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from proofs_checks import _policies as exact
 from proofs_checks.xiao2022 import ROUNDING, Play, losses
-from rltheory.theorems import johnson2023 as paper
+from rltheory.theorems.policy_methods import johnson2023 as paper
 from rltheory.theory import Claim, Proof, claim
 
 adaptive = Proof(of=[paper.ADAPTIVE_STEP, paper.ADAPTIVE], settings=paper.grid)

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from rltheory.problems import FiniteHorizonMDP
-from rltheory.theorems import laidlaw2023 as paper
-from rltheory.theorems.laidlaw2023 import Planning
+from rltheory.theorems.effective_horizon import laidlaw2023 as paper
+from rltheory.theorems.effective_horizon.laidlaw2023 import Planning
 from rltheory.theory import Claim, Proof, claim
 
 ROUNDING = 1e-9  # of sums of some hundred numbers up to 100

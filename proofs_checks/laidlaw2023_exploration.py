@@ -10,8 +10,8 @@ import numpy as np
 
 from proofs_checks.laidlaw2023 import ROUNDING, choices, extreme, right_choices, table
 from rltheory.simulation import stream
-from rltheory.theorems import laidlaw2023_exploration as paper
-from rltheory.theorems.laidlaw2023_exploration import Exploration
+from rltheory.theorems.effective_horizon import laidlaw2023_exploration as paper
+from rltheory.theorems.effective_horizon.laidlaw2023_exploration import Exploration
 from rltheory.theory import Claim, Proof, claim
 
 guessing = Proof(of=[paper.BRUTE_FORCE], settings=paper.processes)

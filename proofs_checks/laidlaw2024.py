@@ -14,8 +14,8 @@ import numpy as np
 
 from rltheory.algorithms import sqirl
 from rltheory.simulation import stream
-from rltheory.theorems import laidlaw2024 as paper
-from rltheory.theorems.laidlaw2024 import ShallowIteration
+from rltheory.theorems.effective_horizon import laidlaw2024 as paper
+from rltheory.theorems.effective_horizon.laidlaw2024 import ShallowIteration
 from rltheory.theory import Claim, Proof, claim
 
 ROUNDING = 1e-12

@@ -12,7 +12,7 @@ import numpy as np
 
 from proofs_checks import _policies as exact
 from proofs_checks.cen2022 import ROUNDING, play
-from rltheory.theorems import lan2023 as paper
+from rltheory.theorems.policy_methods import lan2023 as paper
 from rltheory.theory import Claim, Proof, claim
 
 contraction = Proof(of=[paper.ONE_STEP, paper.LINEAR], settings=paper.grid)

@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from proofs_checks._bandits import play, worse
 from rltheory.simulation import stream
-from rltheory.theorems import lattimore2020 as paper
+from rltheory.theorems.bandits import lattimore2020 as paper
 from rltheory.theory import Claim, Proof, claim
 
 explore = Proof(of=[paper.EXPLORE_THEN_COMMIT], settings=paper.exploration_grid)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rltheory.simulation import stream
-from rltheory.theorems import local_stability as paper
+from rltheory.theorems.games import local_stability as paper
 from rltheory.theory import Claim, Proof, claim
 
 DRAWS = 20

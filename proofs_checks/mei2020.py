@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 
 from proofs_checks import _policies as exact
-from rltheory.theorems import mei2020 as paper
+from rltheory.theorems.policy_methods import mei2020 as paper
 from rltheory.theory import Claim, Proof, claim
 
 ROUNDING = 1e-11

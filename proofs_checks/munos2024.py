@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rltheory.simulation import stream
-from rltheory.theorems import munos2024 as paper
+from rltheory.theorems.games import munos2024 as paper
 from rltheory.theory import Claim, Proof, claim
 
 DRAWS = 100

@@ -13,8 +13,8 @@ import numpy as np
 
 from proofs_checks.munos2024 import cumulant, dot, kl, norm, normalise, pay, pay_apart, penalty, scatter, span, values
 from rltheory.simulation import stream
-from rltheory.theorems import munos2024
-from rltheory.theorems import munos2024_nash_md as paper
+from rltheory.theorems.games import munos2024
+from rltheory.theorems.games import munos2024_nash_md as paper
 from rltheory.theory import Claim, Proof, claim
 
 # Sums of terms as large as the log-probabilities, up to 600 in these settings, keep absolute errors below this.

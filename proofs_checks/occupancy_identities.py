@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rltheory.theorems import occupancy_identities as theory
-from rltheory.theorems.occupancy_identities import TwoEpisodicPolicies, TwoPolicies, TwoProcesses
+from rltheory.theorems.discounted import occupancy_identities as theory
+from rltheory.theorems.discounted.occupancy_identities import TwoEpisodicPolicies, TwoPolicies, TwoProcesses
 from rltheory.theory import Claim, Proof, claim
 
 ALPHA = np.linspace(0, 1, 11)

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from proofs_checks.value_iteration import best, laws, optimal, policy_backup, q, size, span
-from rltheory.theorems import policy_iteration as theory
-from rltheory.theorems.policy_iteration import ModifiedPolicyIteration, PolicyIteration
+from rltheory.theorems.discounted import policy_iteration as theory
+from rltheory.theorems.discounted.policy_iteration import ModifiedPolicyIteration, PolicyIteration
 from rltheory.theory import Claim, Proof, claim
 
 SWEEPS = 40  # iterations of modified policy iteration that the proofs walk

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from rltheory.simulation import stream
-from rltheory.theorems import rosset2024 as paper
+from rltheory.theorems.games import rosset2024 as paper
 from rltheory.theory import Claim, Proof, claim
 
 DRAWS = 40

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rltheory.simulation import stream
-from rltheory.theorems import swamy2024 as paper
+from rltheory.theorems.games import swamy2024 as paper
 from rltheory.theory import Claim, Proof, claim
 
 ROUNDS = 300  # of runs that are checked in full

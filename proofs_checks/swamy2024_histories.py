@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rltheory.simulation import stream
-from rltheory.theorems import swamy2024_histories as paper
+from rltheory.theorems.games import swamy2024_histories as paper
 from rltheory.theory import Claim, Proof, claim
 
 ROUNDING = 1e-12  # sums of some thousand terms of at most 1

@@ -16,9 +16,9 @@ import numpy as np
 from rltheory.instances import diabolical_lock, random_episodes
 from rltheory.problems import FiniteHorizonMDP, TabularMDP, offline_transitions
 from rltheory.simulation import stream
-from rltheory.theorems import tan2025 as paper
-from rltheory.theorems.tan2025 import Ascent, Frozen, Learning
-from rltheory.theorems.tan2025_hybrid import HybridLearning
+from rltheory.theorems.episodes import tan2025 as paper
+from rltheory.theorems.episodes.tan2025 import Ascent, Frozen, Learning
+from rltheory.theorems.episodes.tan2025_hybrid import HybridLearning
 from rltheory.theory import Claim, Proof, claim
 from rltheory.trace import Trace
 

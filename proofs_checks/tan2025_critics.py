@@ -12,9 +12,9 @@ import numpy as np
 
 from proofs_checks.tan2025 import ROUNDING, learners, lost, missed, steps_on_errors, steps_on_tracking, walk
 from rltheory.simulation import stream
-from rltheory.theorems import tan2025_critics as paper
-from rltheory.theorems.tan2025 import Learning
-from rltheory.theorems.tan2025_critics import Draws, Judgement
+from rltheory.theorems.episodes import tan2025_critics as paper
+from rltheory.theorems.episodes.tan2025 import Learning
+from rltheory.theorems.episodes.tan2025_critics import Draws, Judgement
 from rltheory.theory import Claim, Proof, claim
 from rltheory.trace import Trace
 

@@ -12,9 +12,9 @@ import numpy as np
 from proofs_checks.tan2025 import ROUNDING, all_times, laws_and_means, lost, optimum, values_of, walk
 from rltheory.instances import diabolical_lock, random_episodes
 from rltheory.simulation import stream
-from rltheory.theorems import tan2025_hybrid as paper
-from rltheory.theorems.tan2025 import arms, tracking_constant
-from rltheory.theorems.tan2025_hybrid import HybridLearning
+from rltheory.theorems.episodes import tan2025_hybrid as paper
+from rltheory.theorems.episodes.tan2025 import arms, tracking_constant
+from rltheory.theorems.episodes.tan2025_hybrid import HybridLearning
 from rltheory.theory import Claim, Proof, claim
 
 

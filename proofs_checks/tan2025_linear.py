@@ -15,9 +15,9 @@ import numpy as np
 
 from rltheory.instances import random_linear_mdp
 from rltheory.simulation import stream
-from rltheory.theorems import tan2025_linear as paper
-from rltheory.theorems.tan2025 import tracking_constant
-from rltheory.theorems.tan2025_linear import Directions, Growth, LinearLearning
+from rltheory.theorems.episodes import tan2025_linear as paper
+from rltheory.theorems.episodes.tan2025 import tracking_constant
+from rltheory.theorems.episodes.tan2025_linear import Directions, Growth, LinearLearning
 from rltheory.theory import Claim, Proof, claim
 from rltheory.trace import Trace
 

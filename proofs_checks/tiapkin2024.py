@@ -16,8 +16,8 @@ import numpy as np
 from rltheory.instances import random_episodes, river_swim
 from rltheory.problems import FiniteHorizonMDP, uniform_policy
 from rltheory.simulation import stream
-from rltheory.theorems import tiapkin2024 as paper
-from rltheory.theorems.tiapkin2024 import Cloning, Imitation, Learning, Penalised, Sampling
+from rltheory.theorems.episodes import tiapkin2024 as paper
+from rltheory.theorems.episodes.tiapkin2024 import Cloning, Imitation, Learning, Penalised, Sampling
 from rltheory.theory import Claim, Proof, claim
 
 ROUNDING = 1e-11  # sums of some hundred numbers up to H

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rltheory.theorems import tiapkin2025 as paper
+from rltheory.theorems.games import tiapkin2025 as paper
 from rltheory.theory import Claim, Proof, claim
 
 # Sums of terms as large as the log-probabilities, up to 600 in these settings, keep absolute errors below this.

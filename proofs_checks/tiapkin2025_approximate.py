@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from rltheory.simulation import stream
-from rltheory.theorems import tiapkin2025_approximate as paper
-from rltheory.theorems.regularized_game import RegularizedGame
+from rltheory.theorems.games import tiapkin2025_approximate as paper
+from rltheory.theorems.games.regularized_game import RegularizedGame
 from rltheory.theory import Claim, Proof, claim
 
 POLICIES = 40

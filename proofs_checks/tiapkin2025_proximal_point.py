@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rltheory.theorems import tiapkin2025_proximal_point as paper
+from rltheory.theorems.games import tiapkin2025_proximal_point as paper
 from rltheory.theory import Claim, Proof, claim
 
 # Logarithms reach 600 at the corner, and some dozens elsewhere; inner games leave them with a span of error of some eps

@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 
 from proofs_checks import _policies as exact
-from rltheory.theorems import tomar2022 as paper
+from rltheory.theorems.policy_methods import tomar2022 as paper
 from rltheory.theory import Claim, Proof, claim
 
 ROUNDING = 1e-10

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rltheory.theorems import value_iteration as theory
-from rltheory.theorems.value_iteration import ValueIteration
+from rltheory.theorems.discounted import value_iteration as theory
+from rltheory.theorems.discounted.value_iteration import ValueIteration
 from rltheory.theory import Claim, Proof, claim
 
 STEPS = 60  # iterations that the proofs walk

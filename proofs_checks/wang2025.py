@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rltheory.theorems import wang2025 as paper
+from rltheory.theorems.games import wang2025 as paper
 from rltheory.theory import Claim, Proof, claim
 
 ROUNDS = 20

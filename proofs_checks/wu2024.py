@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rltheory.theorems import wu2024 as paper
-from rltheory.theorems.swamy2024 import RateSetting
+from rltheory.theorems.games import wu2024 as paper
+from rltheory.theorems.games.swamy2024 import RateSetting
 from rltheory.theory import Claim, Proof, claim
 
 ROUNDING = 1e-12  # logarithms of some hundred

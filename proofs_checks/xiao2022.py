@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from proofs_checks import _policies as exact
-from rltheory.theorems import xiao2022 as paper
+from rltheory.theorems.policy_methods import xiao2022 as paper
 from rltheory.theory import Claim, Proof, claim
 
 ROUNDING = 1e-10  # values of at most a hundred, in sums over some hundred iterations

@@ -9,8 +9,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from rltheory.theorems import xu2025 as paper
-from rltheory.theorems.xu2025 import INSIDE, SIZES, PerturbedProcess
+from rltheory.theorems.policy_cliff import xu2025 as paper
+from rltheory.theorems.policy_cliff.xu2025 import INSIDE, SIZES, PerturbedProcess
 from rltheory.theory import Claim, Proof, claim
 
 ROUNDING = 1e-10  # values of up to a thousand

@@ -9,11 +9,11 @@ from functools import cache
 import numpy as np
 
 from proofs_checks.xu2025 import ROUNDING, best_of_states, optimal, value_of
-from rltheory.theorems import xu2025_cliffs as paper
-from rltheory.theorems import xu2025_incomplete as incomplete
-from rltheory.theorems.xu2025 import SIZES
-from rltheory.theorems.xu2025_cliffs import TiedProcess
-from rltheory.theorems.xu2025_incomplete import IncompleteReward
+from rltheory.theorems.policy_cliff import xu2025_cliffs as paper
+from rltheory.theorems.policy_cliff import xu2025_incomplete as incomplete
+from rltheory.theorems.policy_cliff.xu2025 import SIZES
+from rltheory.theorems.policy_cliff.xu2025_cliffs import TiedProcess
+from rltheory.theorems.policy_cliff.xu2025_incomplete import IncompleteReward
 from rltheory.theory import Claim, Proof, claim
 
 EPSILON = 0.01

@@ -10,8 +10,8 @@ from itertools import pairwise, product
 
 import numpy as np
 
-from rltheory.theorems import xu2025_mixtures as paper
-from rltheory.theorems.xu2025_mixtures import MixtureSetting
+from rltheory.theorems.policy_cliff import xu2025_mixtures as paper
+from rltheory.theorems.policy_cliff.xu2025_mixtures import MixtureSetting
 from rltheory.theory import Claim, Proof, claim
 
 ROUNDING = 1e-11  # values of some tens

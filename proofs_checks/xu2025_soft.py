@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rltheory.theorems import xu2025_soft as paper
-from rltheory.theorems.xu2025_soft import SoftProcess
+from rltheory.theorems.policy_cliff import xu2025_soft as paper
+from rltheory.theorems.policy_cliff.xu2025_soft import SoftProcess
 from rltheory.theory import Claim, Proof, claim
 
 

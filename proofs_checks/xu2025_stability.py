@@ -12,9 +12,9 @@ import numpy as np
 
 from proofs_checks.xu2025 import ROUNDING, best_of_states, optimal, value_of
 from rltheory.simulation import stream
-from rltheory.theorems import xu2025_stability as paper
-from rltheory.theorems.xu2025 import INSIDE
-from rltheory.theorems.xu2025_stability import OUTSIDE, NoisyProcess, StableProcess, WeightedProcess
+from rltheory.theorems.policy_cliff import xu2025_stability as paper
+from rltheory.theorems.policy_cliff.xu2025 import INSIDE
+from rltheory.theorems.policy_cliff.xu2025_stability import OUTSIDE, NoisyProcess, StableProcess, WeightedProcess
 from rltheory.theory import Claim, Proof, claim
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rltheory.simulation import stream
-from rltheory.theorems import zhang2024 as paper
+from rltheory.theorems.games import zhang2024 as paper
 from rltheory.theory import Claim, Proof, claim
 
 ITERATIONS = 300  # many times what the proofs need to see; the theorems run further

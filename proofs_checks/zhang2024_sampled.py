@@ -14,7 +14,7 @@ import numpy as np
 
 from proofs_checks.tiapkin2025_approximate import mean, outcomes
 from rltheory.simulation import stream
-from rltheory.theorems import zhang2024_sampled as paper
+from rltheory.theorems.games import zhang2024_sampled as paper
 from rltheory.theory import Claim, Proof, claim
 
 POLICIES = 40

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from rltheory.simulation import stream
-from rltheory.theorems import zhou2024 as paper
-from rltheory.theorems.zhou2024 import Acting, Criticism, Threshold
+from rltheory.theorems.episodes import zhou2024 as paper
+from rltheory.theorems.episodes.zhou2024 import Acting, Criticism, Threshold
 from rltheory.theory import Claim, Proof, claim
 
 

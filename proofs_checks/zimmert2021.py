@@ -12,8 +12,8 @@ import numpy as np
 from proofs_checks.adversarial_bandits import ROUNDING, by_root, mixed, play, stability, tsallis
 from rltheory.instances import bernoulli_losses
 from rltheory.simulation import stream
-from rltheory.theorems import zimmert2021 as paper
-from rltheory.theorems.adversarial_bandits import Adversary
+from rltheory.theorems.bandits import zimmert2021 as paper
+from rltheory.theorems.bandits.adversarial_bandits import Adversary
 from rltheory.theory import Claim, Proof, claim
 
 MOST = 300  # rounds that are recomputed

@@ -425,7 +425,7 @@ def regret(
     from rltheory.algorithms.bandits import named_policy
     from rltheory.plots import regret as draw
     from rltheory.problems import Bandit
-    from rltheory.theorems.stated_regret import stated_regret
+    from rltheory.theorems.bandits.stated_regret import stated_regret
 
     with _input():
         _check_figure(output)
@@ -581,16 +581,19 @@ def analyze(
 @main.command("list", short_help="List the theorems.")
 @click.argument("group", required=False)
 def list_(group: str | None) -> None:
-    """List all theorems, or those of one GROUP."""
+    """List all theorems, subject by subject, or those of one GROUP."""
     from rich.table import Table
 
-    from rltheory.theorems import catalogue, find
+    from rltheory.theorems import find, subjects
 
     table = Table("theorem", "in words", "kind", box=None, pad_edge=False, header_style="bold")
     with _input():
-        theorems = find(group) if group else list(catalogue().values())
-    for theorem in theorems:
-        table.add_row(theorem.name, theorem.title, theorem.kind.name)
+        parts = {"": find(group)} if group else {subject.title: subject.theorems for subject in subjects()}
+    for title, theorems in parts.items():
+        if title:
+            table.add_row(f"\n[bold]{title}[/bold]")
+        for theorem in theorems:
+            table.add_row(theorem.name, theorem.title, theorem.kind.name)
     _console().print(table)
 
 

@@ -28,7 +28,7 @@ from rltheory.problems.bandit import Law
 from rltheory.problems.divergences import DIVERGENCES
 from rltheory.simulation import Workers, stream
 from rltheory.solvers import characteristic_time
-from rltheory.theorems.best_arm import Arms
+from rltheory.theorems.bandits.best_arm import Arms
 from rltheory.theory import Status
 
 THREE = Bandit.bernoulli([0.3, 0.8, 0.5])

@@ -12,6 +12,7 @@ import pytest
 import rltheory
 from rltheory import catalogue, find, verify
 from rltheory.bibliography import bibtex
+from rltheory.theorems import subjects
 from rltheory.theory import Existence, Identity, Status
 
 THEOREMS = list(catalogue().values())
@@ -90,6 +91,13 @@ def test_citations_of_docstrings_are_in_the_bibliography():
     assert cited
     for key in cited:
         assert bibtex(key)
+
+
+def test_subjects_share_out_the_groups():
+    groups = [group for subject in subjects() for group in subject.groups]
+    assert len(groups) == len(set(groups))
+    assert [theorem for subject in subjects() for theorem in subject.theorems] == THEOREMS
+    assert all(find(group) == theorems for subject in subjects() for group, theorems in subject.groups.items())
 
 
 def test_find_takes_names_and_groups():

@@ -18,8 +18,8 @@ from rltheory.instances import river_swim
 from rltheory.problems import FiniteHorizonMDP, SparseMDP, TabularMDP
 from rltheory.simulation import fingerprint
 from rltheory.strategies import adverse_games, betas, examples, skewed_policies
-from rltheory.theorems.discounted_process import DiscountedProcess
-from rltheory.theorems.tiapkin2025 import Setting, play_with_step_4
+from rltheory.theorems.discounted.discounted_process import DiscountedProcess
+from rltheory.theorems.games.tiapkin2025 import Setting, play_with_step_4
 from rltheory.theory import Geometric, Standing, Status
 from rltheory.theory.falsification import _Climber, _coordinates, _moved, _Search, falsify
 from rltheory.theory.settings import load_setting, save_setting, setting_from_dict, setting_to_dict

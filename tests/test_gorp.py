@@ -20,8 +20,8 @@ from rltheory.problems import FiniteHorizonMDP, SparseMDP, TabularMDP, read_brid
 from rltheory.problems.certainty import sure_successors
 from rltheory.simulation import stream
 from rltheory.solvers.effective_horizon import Closure, k_gaps, min_k, reference_values
-from rltheory.theorems.laidlaw2023 import Planning
-from rltheory.theorems.lookahead import Lookahead
+from rltheory.theorems.effective_horizon.laidlaw2023 import Planning
+from rltheory.theorems.effective_horizon.lookahead import Lookahead
 from tests.strategies import tables
 
 # A false alarm of one interval in 1e7.

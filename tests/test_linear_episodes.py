@@ -14,7 +14,7 @@ from rltheory.instances import diabolical_lock, random_linear_mdp, river_swim
 from rltheory.measures import finite_horizon_regret
 from rltheory.problems import FiniteHorizonMDP, LinearMDP, TabularMDP
 from rltheory.solvers import backward_induction
-from rltheory.theorems.tan2025_linear import linear_trap
+from rltheory.theorems.episodes.tan2025_linear import linear_trap
 from tests.restatements import plain_episodes
 from tests.restatements.plain_episodes import as_policy, best_choices, play
 

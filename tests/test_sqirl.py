@@ -14,7 +14,7 @@ from rltheory.measures import finite_horizon_suboptimality
 from rltheory.problems import FiniteHorizonMDP, TabularMDP, deterministic_policy, read_bridge, sticky
 from rltheory.simulation import stream
 from rltheory.solvers import backward_induction, reference_values
-from rltheory.theorems.lookahead import Lookahead
+from rltheory.theorems.effective_horizon.lookahead import Lookahead
 from tests.strategies import tables
 
 RIVER = FiniteHorizonMDP(

@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 
 from rltheory.algorithms.bandits import compare_policies, named_policy
 from rltheory.problems import Bandit
-from rltheory.theorems.stated_regret import stated_regret
+from rltheory.theorems.bandits.stated_regret import stated_regret
 from tests.test_bandits import EVERY
 
 TIMES = np.array([0, 1, 2, 7, 50, 400, 10_000])

@@ -21,7 +21,7 @@ from rltheory.simulation import Threads, stream
 from rltheory.simulation.experiments import canonical
 from rltheory.simulation.store import packed
 from rltheory.studies import AlgorithmStudy, Results, Study, TheoremStudy, estimate, sweep
-from rltheory.theorems.tiapkin2025 import Setting
+from rltheory.theorems.games.tiapkin2025 import Setting
 
 LEARNERS = """
 seed = 3

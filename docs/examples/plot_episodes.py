@@ -20,7 +20,7 @@ import rltheory as rl
 from rltheory.algorithms import douhua, episodic_q_learning, episodic_ucrl2, nora, psrl, ucbvi_bernstein
 from rltheory.plots.style import COLOURS, tidy
 from rltheory.simulation import replicates, stream
-from rltheory.theorems.tan2025 import REGRET_OF_DOUHUA, REGRET_OF_NORA, Learning
+from rltheory.theorems.episodes.tan2025 import REGRET_OF_DOUHUA, REGRET_OF_NORA, Learning
 
 lock = rl.instances.diabolical_lock(stream(0, "episodes example", "lock"), 5, 3)
 EPISODES = 30_000

@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 
 import rltheory as rl
 from rltheory.plots.style import COLOURS, tidy
-from rltheory.theorems import tiapkin2025
+from rltheory.theorems.games import tiapkin2025
 
 theorems = [tiapkin2025.HALF_FORWARD, tiapkin2025.HALF_BACKWARD, tiapkin2025.KL_FROM_REFERENCE]
 findings = [rl.falsify(theorem, evaluations=600) for theorem in theorems]

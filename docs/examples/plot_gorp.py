@@ -24,7 +24,7 @@ from rltheory.plots.style import COLOURS, DASHES, tidy
 from rltheory.problems import FiniteHorizonMDP, deterministic_policy
 from rltheory.simulation import stream
 from rltheory.solvers import backward_induction
-from rltheory.theorems.laidlaw2023 import Planning
+from rltheory.theorems.effective_horizon.laidlaw2023 import Planning
 
 lock = FiniteHorizonMDP.stationary(rl.instances.combination_lock([1, 0, 1, 0, 1]), 5)
 runs = 400

@@ -22,7 +22,7 @@ from rltheory.plots.style import COLOURS, DASHES, tidy
 from rltheory.problems import offline_data, uniform_policy
 from rltheory.simulation import stream
 from rltheory.solvers import backward_induction
-from rltheory.theorems.zhou2024 import Threshold, halve
+from rltheory.theorems.episodes.zhou2024 import Threshold, halve
 
 
 def records(lock, trajectories, rng):

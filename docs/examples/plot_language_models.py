@@ -20,7 +20,7 @@ from scipy.optimize import linprog
 import rltheory as rl
 from rltheory.instances.recorded import FOLDER
 from rltheory.plots.style import COLOURS, MUTED, tidy
-from rltheory.theorems.tiapkin2025 import Setting
+from rltheory.theorems.games.tiapkin2025 import Setting
 
 game = rl.instances.recorded_game("llmfao_59")
 names, n = game.names, game.n

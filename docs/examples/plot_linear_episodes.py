@@ -23,7 +23,7 @@ import rltheory as rl
 from rltheory.algorithms import global_optimism, linear_nora, lsvi_ucb
 from rltheory.plots.style import COLOURS, DASHES, tidy
 from rltheory.simulation import stream
-from rltheory.theorems.tan2025_linear import BONUS, most_doublings
+from rltheory.theorems.episodes.tan2025_linear import BONUS, most_doublings
 
 linear = rl.instances.random_linear_mdp(stream(0, "linear episodes example", "process"), 20, 4, 4)
 horizon, episodes = 4, 20_000

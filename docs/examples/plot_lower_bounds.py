@@ -18,8 +18,8 @@ import numpy as np
 import rltheory as rl
 from rltheory.algorithms.bandits import explore_then_commit, kl_ucb, ucb1
 from rltheory.plots.style import COLOURS, new_axes, tidy
-from rltheory.theorems.bandit_lower_bounds import HiddenArm, play_hidden
-from rltheory.theorems.stated_regret import stated_regret
+from rltheory.theorems.bandits.bandit_lower_bounds import HiddenArm, play_hidden
+from rltheory.theorems.bandits.stated_regret import stated_regret
 
 bandit = rl.Bandit.bernoulli([0.9, 0.5])
 policies = [ucb1(), kl_ucb(c=3), explore_then_commit(30)]

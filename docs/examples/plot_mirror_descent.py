@@ -23,7 +23,7 @@ import rltheory as rl
 from rltheory.algorithms.discounted.mdpo import Penalty
 from rltheory.plots.style import COLOURS, MUTED, tidy
 from rltheory.simulation import stream
-from rltheory.theorems import cen2022, johnson2023, tomar2022, xiao2022
+from rltheory.theorems.policy_methods import cen2022, johnson2023, tomar2022, xiao2022
 
 discount = 0.9
 process = rl.instances.garnet(stream(0, "mirror descent example"), 20, 3, 3)

@@ -19,7 +19,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import rltheory as rl
-from rltheory.theorems.tiapkin2025 import Setting
+from rltheory.theorems.games.tiapkin2025 import Setting
 
 game = rl.instances.weighted_rock_paper_scissors(0.1, 0.3, 0.5)
 beta = 0.02

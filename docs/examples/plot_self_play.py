@@ -18,7 +18,7 @@ import numpy as np
 
 import rltheory as rl
 from rltheory.plots.style import COLOURS, DASHES, tidy
-from rltheory.theorems.swamy2024 import InteriorSetting, Setting
+from rltheory.theorems.games.swamy2024 import InteriorSetting, Setting
 
 game = rl.instances.weighted_rock_paper_scissors(0.1, 0.3, 0.5)
 names = ["A", "B", "C"]

@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
-from itertools import groupby
+from itertools import chain, groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import proofs_checks
 from rltheory import verify
 from rltheory.report import most_telling, verdict_figure
 from rltheory.simulation import Processes
-from rltheory.theorems import catalogue
+from rltheory.theorems import find, subjects
 from rltheory.theory import Card, Existence, Identity, Proof, Status, Theorem, Verdict
 
 TEMPLATES = Path(__file__).parents[1] / "_templates" / "theorems"
@@ -106,7 +107,7 @@ class Exhibit:
 
     @property
     def entry(self) -> "Entry":
-        """What the tables of all theorems show of it."""
+        """What the tables of theorems show of it."""
         return Entry(
             self.theorem.card,
             self.about,
@@ -114,12 +115,14 @@ class Exhibit:
             self.closeness,
             self.is_correction,
             [item.page for item in self.proofs],
+            self.figure,
+            0.0 if self.shown.fit is None else self.shown.tightness,
         )
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What the tables of all theorems show of one."""
+    """What the tables of theorems show of one."""
 
     card: Card
     about: str
@@ -127,6 +130,8 @@ class Entry:
     closeness: str
     is_correction: bool
     proofs: Sequence[str]  # pages
+    figure: str
+    tightness_of_rate: float  # 0 where no rate is stated
 
 
 @cache
@@ -161,7 +166,7 @@ def refutations(theorems: list[Theorem[Any]]) -> dict[str, list[tuple[str, Verdi
 
 def exhibits(group: str) -> list[Exhibit]:
     """The theorems of a group, verified."""
-    theorems = [theorem for theorem in catalogue().values() if theorem.group == group]
+    theorems = find(group)
     verdicts = verify(theorems, workers=1)
     judged = {name: list(part) for name, part in groupby(verdicts, key=lambda verdict: verdict.theorem)}
     refuted = refutations(theorems)
@@ -197,20 +202,26 @@ def write_group(group: str, folder: Path) -> list[Entry]:
 
 
 def write_pages(app: Any) -> None:
-    """Write the table of all theorems, a page for each group, and a page for each file of proofs."""
+    """Write a page for each subject and all of them, for each group of theorems, and for each file of proofs."""
     folder = Path(app.srcdir, "theorems")
     for name in ("figures", "proofs"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    names = list(dict.fromkeys(theorem.group for theorem in catalogue().values()))
+    names = [group for subject in subjects() for group in subject.groups]
     with Processes().open() as crew:  # much of the work is plain Python, which threads would not share
         jobs = {name: crew.submit(partial(write_group, folder=folder), name) for name in names}
         shown = status_iterator(names, "verifying theorems... ", length=len(names))
         groups = {name: jobs[name].result() for name in shown}
-    entries = [entry for part in groups.values() for entry in part]
+    entries = list(chain.from_iterable(groups.values()))
     for page in {page for entry in entries for page in entry.proofs}:
         write(folder, f"proofs/{page}", "proof", name=page)
+    pictures = {}
+    for subject in subjects():
+        parts = {name: groups[name] for name in subject.groups}
+        write(folder, subject.name, "subject", subject=subject, groups=parts)
+        # A curve that comes close to a stated rate stands for the subject.
+        pictures[subject.name] = max(chain.from_iterable(parts.values()), key=attrgetter("tightness_of_rate"))
     write(folder, "corrections", "corrections", entries=[entry for entry in entries if entry.is_correction])
-    write(folder, "index", "index", groups=groups, entries=entries)
+    write(folder, "index", "index", subjects=subjects(), pictures=pictures, number=len(entries))
 
 
 def setup(app: Any) -> dict[str, bool]:

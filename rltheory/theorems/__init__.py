@@ -1,26 +1,85 @@
-"""Theorems, one file for each paper. The catalogue is found by walking this package."""
+"""Theorems: a folder for each subject, in it a file for each paper. The catalogue is found by walking this package."""
 
 import errno
+import inspect
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
+from itertools import chain
 from pathlib import Path
 from pkgutil import iter_modules
+from types import ModuleType
 from typing import Any
 
 from rltheory.theory import Theorem
 
-__all__ = ["catalogue", "find"]
+__all__ = ["Subject", "catalogue", "find", "subjects"]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A part of the theory, and the theorems about it.
+
+    Parameters
+    ----------
+    name
+        The folder's name.
+    title
+        What it is called in tables and headings.
+    about
+        What its theorems speak of, in a sentence.
+    groups
+        Theorems by the name of their group, in the order of the files.
+    """
+
+    name: str
+    title: str
+    about: str
+    groups: dict[str, list[Theorem[Any]]]
+
+    @property
+    def theorems(self) -> list[Theorem[Any]]:
+        """All of its theorems, group by group."""
+        return list(chain.from_iterable(self.groups.values()))
+
+
+@cache
+def subjects() -> tuple[Subject, ...]:
+    """All subjects, in the order of their folders.
+
+    Examples
+    --------
+    >>> for subject in subjects()[:2]:
+    ...     print(subject.title, len(subject.groups))
+    Average reward 6
+    Bandits 24
+    """
+    return tuple(_subject(folder) for folder in _modules(sys.modules[__name__]))
+
+
+def _subject(folder: ModuleType) -> Subject:
+    title, about = inspect.cleandoc(folder.__doc__ or "").split(".\n\n")
+    groups: dict[str, list[Theorem[Any]]] = {}
+    for paper in _modules(folder):
+        for value in vars(paper).values():
+            if isinstance(value, Theorem):
+                groups.setdefault(value.group, []).append(value)
+    return Subject(folder.__name__.rpartition(".")[2], title, about.replace("\n", " "), groups)
+
+
+def _modules(package: ModuleType) -> list[ModuleType]:
+    names = sorted(module.name for module in iter_modules(package.__path__))
+    return [import_module(f"{package.__name__}.{name}") for name in names]
 
 
 @cache
 def catalogue() -> dict[str, Theorem[Any]]:
-    """All theorems by name, group by group; groups and their theorems in the order of the files.
+    """All theorems by name: subject by subject, and group by group.
 
     Raises
     ------
@@ -33,18 +92,11 @@ def catalogue() -> dict[str, Theorem[Any]]:
     'The divergence to the equilibrium shrinks geometrically'
     """
     found: dict[str, Theorem[Any]] = {}
-    for theorem in _walk():
-        if found.setdefault(theorem.name, theorem) is not theorem:
-            raise ValueError(f"two theorems are called {theorem.name!r}")
-    groups = list(dict.fromkeys(theorem.group for theorem in found.values()))
-    return dict(sorted(found.items(), key=lambda item: groups.index(item[1].group)))
-
-
-def _walk() -> Iterator[Theorem[Any]]:
-    for module in sorted(iter_modules(__path__), key=lambda module: module.name):
-        for value in vars(import_module(f"{__name__}.{module.name}")).values():
-            if isinstance(value, Theorem):
-                yield value
+    for subject in subjects():
+        for theorem in subject.theorems:
+            if found.setdefault(theorem.name, theorem) is not theorem:
+                raise ValueError(f"two theorems are called {theorem.name!r}")
+    return found
 
 
 def find(name: str) -> list[Theorem[Any]]:

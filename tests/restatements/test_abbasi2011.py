@@ -8,7 +8,7 @@ import pytest
 
 from rltheory.simulation import stream
 from rltheory.simulation.streams import fingerprint
-from rltheory.theorems import abbasi2011 as paper
+from rltheory.theorems.bandits import abbasi2011 as paper
 from rltheory.theory import Theorem
 from rltheory.theory.settings import setting_from_dict, setting_to_dict
 from tests.contextual_replay import Optimistic, counts, replay

@@ -7,7 +7,7 @@ import pytest
 
 from rltheory.problems import LossTable
 from rltheory.simulation import stream
-from rltheory.theorems import adversarial_bandits as paper
+from rltheory.theorems.bandits import adversarial_bandits as paper
 from rltheory.theory import Theorem
 from rltheory.variates import generators, uniform
 

@@ -7,7 +7,7 @@ import pytest
 
 from rltheory.algorithms.bandits import imed, kl_ucb, play_bandit, thompson
 from rltheory.simulation import stream
-from rltheory.theorems import asymptotic_bandits as paper
+from rltheory.theorems.bandits import asymptotic_bandits as paper
 from rltheory.theory import Theorem
 
 THEOREMS = {value.name: value for value in vars(paper).values() if isinstance(value, Theorem)}

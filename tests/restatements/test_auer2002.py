@@ -7,7 +7,7 @@ import pytest
 
 from rltheory.algorithms.bandits import own_policy, play_bandit
 from rltheory.simulation import stream
-from rltheory.theorems import auer2002 as paper
+from rltheory.theorems.bandits import auer2002 as paper
 from rltheory.theory import Theorem
 
 THEOREMS = {value.name: value for value in vars(paper).values() if isinstance(value, Theorem)}

@@ -10,8 +10,8 @@ from rltheory.instances import river_swim
 from rltheory.measures import finite_horizon_regret
 from rltheory.problems import FiniteHorizonMDP
 from rltheory.simulation import stream
-from rltheory.theorems import azar2017
-from rltheory.theorems.azar2017 import UCBVI_RATE, Exploration, arms_of_all_scales
+from rltheory.theorems.episodes import azar2017
+from rltheory.theorems.episodes.azar2017 import UCBVI_RATE, Exploration, arms_of_all_scales
 from rltheory.theory import Theorem
 from tests.restatements import plain_episodes
 from tests.test_episodes import DELTA, restated_ucbvi

@@ -9,7 +9,7 @@ import pytest
 from rltheory.algorithms.bandits import named_policy, play_bandit, play_binary_histories
 from rltheory.problems import Bandit
 from rltheory.simulation import stream
-from rltheory.theorems import bandit_lower_bounds as paper
+from rltheory.theorems.bandits import bandit_lower_bounds as paper
 from rltheory.theory import Theorem
 
 THEOREMS = {value.name: value for value in vars(paper).values() if isinstance(value, Theorem)}

@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import brentq
 
 from rltheory.simulation import stream
-from rltheory.theorems import best_arm as paper
+from rltheory.theorems.bandits import best_arm as paper
 from rltheory.theory import Theorem
 from rltheory.variates import generators, uniform
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from rltheory.simulation import stream
-from rltheory.theorems import calandriello2024, munos2024
-from rltheory.theorems.calandriello2024 import Setting
+from rltheory.theorems.games import calandriello2024, munos2024
+from rltheory.theorems.games.calandriello2024 import Setting
 from rltheory.theory import Theorem
 from tests.restatements.test_munos2024 import BEATS, CYCLE, FIVE, kl, normalised
 

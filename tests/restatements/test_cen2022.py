@@ -5,8 +5,8 @@ import pytest
 
 from rltheory import verify
 from rltheory.instances import river_swim
-from rltheory.theorems import cen2022
-from rltheory.theorems.cen2022 import NearOptimum, Setting, Tempered
+from rltheory.theorems.policy_methods import cen2022
+from rltheory.theorems.policy_methods.cen2022 import NearOptimum, Setting, Tempered
 from rltheory.theory import Status, Theorem
 from tests.restatements.policies import assert_restated, first, optimum, reweigh, values
 from tests.restatements.test_xiao2022 import SMALL, START

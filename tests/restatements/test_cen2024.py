@@ -11,8 +11,8 @@ import pytest
 
 from rltheory import verify
 from rltheory.simulation import stream
-from rltheory.theorems import cen2024 as paper
-from rltheory.theorems.cen2024 import Setting
+from rltheory.theorems.games import cen2024 as paper
+from rltheory.theorems.games.cen2024 import Setting
 from rltheory.theory import Theorem
 from tests.restatements.test_tiapkin2025 import BEATS, CYCLE, FIVE, equilibrium, kl, normalised
 

@@ -9,8 +9,8 @@ import pytest
 from rltheory import PreferenceGame
 from rltheory.instances import cycle, efron_dice
 from rltheory.simulation import stream
-from rltheory.theorems import chen2025 as paper
-from rltheory.theorems.chen2025 import LAST_ITERATE, Setting
+from rltheory.theorems.games import chen2025 as paper
+from rltheory.theorems.games.chen2025 import LAST_ITERATE, Setting
 from rltheory.theory import Existence, Theorem
 from tests.restatements.test_tiapkin2025 import normalised
 

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from rltheory.problems import ContextualBandit
 from rltheory.simulation import stream
 from rltheory.simulation.streams import fingerprint
-from rltheory.theorems import foster2020 as paper
+from rltheory.theorems.bandits import foster2020 as paper
 from rltheory.theory import Theorem, verify
 from rltheory.theory.settings import setting_from_dict, setting_to_dict
 from tests.contextual_replay import ByInverseGaps, Falcon, Greedy, Weights, counts, replay

@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 
 from rltheory.algorithms.bandits import own_policy, play_bandit
 from rltheory.simulation import stream
-from rltheory.theorems import garivier2011 as paper
+from rltheory.theorems.bandits import garivier2011 as paper
 from rltheory.theory import Theorem
 
 THEOREMS = {value.name: value for value in vars(paper).values() if isinstance(value, Theorem)}

@@ -12,8 +12,8 @@ import pytest
 
 from rltheory import PreferenceGame, verify
 from rltheory.simulation import stream
-from rltheory.theorems import he2024 as paper
-from rltheory.theorems.he2024 import AdditiveSetting, CyclicSetting, Setting
+from rltheory.theorems.games import he2024 as paper
+from rltheory.theorems.games.he2024 import AdditiveSetting, CyclicSetting, Setting
 from rltheory.theory import Theorem
 from tests.restatements.test_tiapkin2025 import CYCLE, FIVE, kl, normalised
 

@@ -12,8 +12,8 @@ from rltheory.instances import hidden_action, random_ergodic_mdp, river_swim
 from rltheory.problems import TabularMDP
 from rltheory.simulation import stream
 from rltheory.solvers import Plausible, extended_value_iteration
-from rltheory.theorems import he2024average
-from rltheory.theorems.he2024average import Family, Setting
+from rltheory.theorems.average_reward import he2024average
+from rltheory.theorems.average_reward.he2024average import Family, Setting
 from rltheory.theory import Status, Theorem
 from tests.draws import drawn
 from tests.restatements.plain_mdps import average_optimum

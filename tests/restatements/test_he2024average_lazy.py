@@ -13,7 +13,7 @@ from rltheory.simulation import stream
 from rltheory.solvers import average_policy_iteration
 from rltheory.solvers.linear_residuals import LinearPlanner
 from rltheory.solvers.residuals import ResidualSet, largest_joint_gain
-from rltheory.theorems import he2024average_lazy as paper
+from rltheory.theorems.average_reward import he2024average_lazy as paper
 from rltheory.theory import Status, Theorem
 from tests.restatements.plain_walks import PlainWalk
 

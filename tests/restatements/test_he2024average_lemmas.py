@@ -11,9 +11,9 @@ from scipy.optimize import linprog
 from rltheory import verify
 from rltheory.instances import hidden_action, random_ergodic_mdp, river_swim
 from rltheory.simulation import stream
-from rltheory.theorems import he2024average_lemmas
-from rltheory.theorems.he2024average import Setting
-from rltheory.theorems.he2024average_lemmas import ErrorSequence, Planning, Vectors
+from rltheory.theorems.average_reward import he2024average_lemmas
+from rltheory.theorems.average_reward.he2024average import Setting
+from rltheory.theorems.average_reward.he2024average_lemmas import ErrorSequence, Planning, Vectors
 from rltheory.theory import Theorem
 from tests.draws import drawn
 from tests.exact_mdps import state_choices

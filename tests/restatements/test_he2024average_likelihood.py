@@ -8,7 +8,7 @@ import pytest
 from rltheory import verify
 from rltheory.simulation import stream
 from rltheory.solvers import average_policy_iteration
-from rltheory.theorems import he2024average_likelihood as paper
+from rltheory.theorems.average_reward import he2024average_likelihood as paper
 from rltheory.theory import Status, Theorem
 from tests.restatements.plain_walks import PlainWalk
 

@@ -7,8 +7,8 @@ import pytest
 
 from rltheory import verify
 from rltheory.instances import river_swim
-from rltheory.theorems import johnson2023
-from rltheory.theorems.johnson2023 import AdaptiveSetting
+from rltheory.theorems.policy_methods import johnson2023
+from rltheory.theorems.policy_methods.johnson2023 import AdaptiveSetting
 from rltheory.theory import Status, Theorem
 from tests.restatements.policies import assert_restated, first, half_square, kl, nearest, optimum, reweigh, rows, values
 from tests.restatements.test_xiao2022 import SMALL, START

@@ -15,9 +15,9 @@ from rltheory.instances.effective_horizon import from_table
 from rltheory.problems import FiniteHorizonMDP, TabularMDP
 from rltheory.simulation import stream
 from rltheory.strategies import examples
-from rltheory.theorems import laidlaw2023, laidlaw2023_exploration
-from rltheory.theorems.laidlaw2023 import Doors, Planning, disguise
-from rltheory.theorems.laidlaw2023_exploration import Exploration
+from rltheory.theorems.effective_horizon import laidlaw2023, laidlaw2023_exploration
+from rltheory.theorems.effective_horizon.laidlaw2023 import Doors, Planning, disguise
+from rltheory.theorems.effective_horizon.laidlaw2023_exploration import Exploration
 from rltheory.theory import Status, Theorem
 
 LUCKY = "gorp/published-formula"  # runs of some tenths of a second

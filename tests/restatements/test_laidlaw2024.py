@@ -9,8 +9,8 @@ from rltheory.instances import random_episodes
 from rltheory.problems import FiniteHorizonMDP
 from rltheory.simulation import stream
 from rltheory.strategies import examples
-from rltheory.theorems import laidlaw2024
-from rltheory.theorems.laidlaw2024 import LOSS_RATE, ShallowIteration, detour, two_arms
+from rltheory.theorems.effective_horizon import laidlaw2024
+from rltheory.theorems.effective_horizon.laidlaw2024 import LOSS_RATE, ShallowIteration, detour, two_arms
 from rltheory.theory import Status, Theorem
 from tests.restatements.plain_mdps import laws
 

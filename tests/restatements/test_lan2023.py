@@ -5,8 +5,8 @@ import pytest
 
 from rltheory import verify
 from rltheory.instances import river_swim
-from rltheory.theorems import lan2023
-from rltheory.theorems.lan2023 import Setting
+from rltheory.theorems.policy_methods import lan2023
+from rltheory.theorems.policy_methods.lan2023 import Setting
 from rltheory.theory import Status, Theorem
 from tests.restatements.policies import assert_restated, chain, each, kl, values
 from tests.restatements.test_cen2022 import run, soft_optimum

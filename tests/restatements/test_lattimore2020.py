@@ -10,7 +10,7 @@ from scipy.stats import norm
 from rltheory.algorithms.bandits import explore_then_commit, own_policy, play_bandit
 from rltheory.problems import Bandit
 from rltheory.simulation import stream
-from rltheory.theorems import lattimore2020 as paper
+from rltheory.theorems.bandits import lattimore2020 as paper
 from rltheory.theory import Theorem
 from tests.restatements.test_auer2002 import counts, gaps, of_index
 

@@ -9,8 +9,8 @@ from rltheory import verify
 from rltheory.instances import cycle
 from rltheory.problems import PreferenceGame
 from rltheory.simulation import stream
-from rltheory.theorems import local_stability
-from rltheory.theorems.local_stability import Edge, Wave, Weights
+from rltheory.theorems.games import local_stability
+from rltheory.theorems.games.local_stability import Edge, Wave, Weights
 from rltheory.theory import Status, Theorem
 from tests.restatements.test_munos2024 import CYCLE, FIVE
 

@@ -7,8 +7,8 @@ import pytest
 
 from rltheory import verify
 from rltheory.instances import river_swim
-from rltheory.theorems import mei2020
-from rltheory.theorems.mei2020 import Setting, TwoArms
+from rltheory.theorems.policy_methods import mei2020
+from rltheory.theorems.policy_methods.mei2020 import Setting, TwoArms
 from rltheory.theory import Status, Theorem
 from tests.restatements.policies import assert_restated, each, first, occupancy, optimum, reweigh, rows, values
 from tests.restatements.test_xiao2022 import SMALL, START

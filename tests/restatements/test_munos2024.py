@@ -12,8 +12,8 @@ import pytest
 
 from rltheory.problems import PreferenceGame
 from rltheory.simulation import stream
-from rltheory.theorems import munos2024
-from rltheory.theorems.munos2024 import Setting
+from rltheory.theorems.games import munos2024
+from rltheory.theorems.games.munos2024 import Setting
 from rltheory.theory import Theorem
 
 # Sums of p log(p / q) stall near 1e-16 where their terms cancel, and 1 / beta multiplies that by up to 20. The

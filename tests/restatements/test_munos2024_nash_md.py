@@ -10,8 +10,8 @@ import pytest
 
 from rltheory import verify
 from rltheory.simulation import stream
-from rltheory.theorems import munos2024, munos2024_nash_md
-from rltheory.theorems.munos2024_nash_md import Setting, at_largest_difference
+from rltheory.theorems.games import munos2024, munos2024_nash_md
+from rltheory.theorems.games.munos2024_nash_md import Setting, at_largest_difference
 from rltheory.theory import Status, Theorem
 from tests.restatements.test_munos2024 import BEATS, CYCLE, FIVE, equilibrium, kl, normalised, span
 

@@ -7,8 +7,8 @@ from rltheory import verify
 from rltheory.problems import FiniteHorizonMDP, TabularMDP
 from rltheory.simulation import stream
 from rltheory.strategies import examples
-from rltheory.theorems import occupancy_identities
-from rltheory.theorems.occupancy_identities import TwoEpisodicPolicies, TwoPolicies, TwoProcesses
+from rltheory.theorems.discounted import occupancy_identities
+from rltheory.theorems.discounted.occupancy_identities import TwoEpisodicPolicies, TwoPolicies, TwoProcesses
 from rltheory.theory import Status, Theorem
 from tests.exact_mdps import state_choices
 from tests.restatements.plain_mdps import best_values, choice_values, laws, occupancy, values_of

@@ -9,8 +9,8 @@ from rltheory import verify
 from rltheory.problems import TabularMDP
 from rltheory.simulation import stream
 from rltheory.strategies import examples
-from rltheory.theorems import policy_iteration
-from rltheory.theorems.policy_iteration import ModifiedPolicyIteration, PolicyIteration
+from rltheory.theorems.discounted import policy_iteration
+from rltheory.theorems.discounted.policy_iteration import ModifiedPolicyIteration, PolicyIteration
 from rltheory.theory import Status, Theorem
 from tests.restatements.plain_mdps import backup, best_values, choice_values, first_best, values_of
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rltheory.simulation import stream
-from rltheory.theorems import rosset2024
+from rltheory.theorems.games import rosset2024
 from rltheory.theory import Theorem
 
 # Sums of p log(p / q), and of squared logarithms up to 1e4, stall near 1e-16 times their largest terms. All else must

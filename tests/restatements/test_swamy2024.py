@@ -12,8 +12,8 @@ import pytest
 from rltheory import verify
 from rltheory.problems import PreferenceGame
 from rltheory.simulation import stream
-from rltheory.theorems import swamy2024
-from rltheory.theorems.swamy2024 import InteriorSetting, RateSetting, SampledSetting, Setting
+from rltheory.theorems.games import swamy2024
+from rltheory.theorems.games.swamy2024 import InteriorSetting, RateSetting, SampledSetting, Setting
 from rltheory.theory import Status, Theorem
 
 # Averages of some dozen policies, each good to some eps of its exponents, which are below a hundred.

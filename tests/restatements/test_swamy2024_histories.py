@@ -10,8 +10,8 @@ from rltheory import verify
 from rltheory.instances import random_tournament
 from rltheory.problems import PreferenceGame, TrajectoryGame
 from rltheory.simulation import stream
-from rltheory.theorems import swamy2024_histories
-from rltheory.theorems.swamy2024_histories import Setting
+from rltheory.theorems.games import swamy2024_histories
+from rltheory.theorems.games.swamy2024_histories import Setting
 from rltheory.theory import Status, Theorem
 
 THEOREMS = {value.name: value for value in vars(swamy2024_histories).values() if isinstance(value, Theorem)}

@@ -13,8 +13,8 @@ from rltheory.measures import finite_horizon_regret
 from rltheory.problems import FiniteHorizonMDP, TabularMDP
 from rltheory.simulation import stream
 from rltheory.strategies import examples
-from rltheory.theorems import tan2025
-from rltheory.theorems.tan2025 import Ascent, Frozen, Learning, arms, tracking_constant
+from rltheory.theorems.episodes import tan2025
+from rltheory.theorems.episodes.tan2025 import Ascent, Frozen, Learning, arms, tracking_constant
 from rltheory.theory import Status, Theorem
 from tests.restatements import plain_episodes
 

@@ -15,9 +15,9 @@ from rltheory.measures import finite_horizon_regret, finite_horizon_suboptimalit
 from rltheory.problems import FiniteHorizonMDP, TabularMDP
 from rltheory.simulation import stream
 from rltheory.strategies import examples
-from rltheory.theorems import tan2025_critics
-from rltheory.theorems.tan2025 import Learning, arms
-from rltheory.theorems.tan2025_critics import STEEPNESS, Draws, Judgement
+from rltheory.theorems.episodes import tan2025_critics
+from rltheory.theorems.episodes.tan2025 import Learning, arms
+from rltheory.theorems.episodes.tan2025_critics import STEEPNESS, Draws, Judgement
 from rltheory.theory import Status, Theorem
 from tests.restatements import plain_episodes
 

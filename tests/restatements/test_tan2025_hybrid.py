@@ -13,9 +13,9 @@ from rltheory.instances import diabolical_lock, random_episodes
 from rltheory.measures import finite_horizon_regret
 from rltheory.simulation import stream
 from rltheory.strategies import examples
-from rltheory.theorems import tan2025, tan2025_hybrid
-from rltheory.theorems.tan2025 import arms
-from rltheory.theorems.tan2025_hybrid import HybridLearning, coin, expert_visits
+from rltheory.theorems.episodes import tan2025, tan2025_hybrid
+from rltheory.theorems.episodes.tan2025 import arms
+from rltheory.theorems.episodes.tan2025_hybrid import HybridLearning, coin, expert_visits
 from rltheory.theory import Status, Theorem
 from tests.restatements import plain_episodes
 from tests.restatements.test_tan2025 import lambert, most_actions, psi, times

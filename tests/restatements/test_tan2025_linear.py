@@ -13,9 +13,9 @@ from rltheory.measures import finite_horizon_regret
 from rltheory.problems import FiniteHorizonMDP, LinearMDP
 from rltheory.simulation import stream
 from rltheory.strategies import examples
-from rltheory.theorems import tan2025_linear
-from rltheory.theorems.tan2025 import tracking_constant
-from rltheory.theorems.tan2025_linear import Directions, Growth, LinearLearning, linear_trap, one_choice
+from rltheory.theorems.episodes import tan2025_linear
+from rltheory.theorems.episodes.tan2025 import tracking_constant
+from rltheory.theorems.episodes.tan2025_linear import Directions, Growth, LinearLearning, linear_trap, one_choice
 from rltheory.theory import Status, Theorem
 from tests.restatements import plain_episodes
 from tests.restatements.plain_episodes import LinearMoves, as_policy, best_choices, drawn, linear_bonus

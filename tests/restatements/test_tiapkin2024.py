@@ -12,8 +12,8 @@ from rltheory.instances import diabolical_lock, river_swim
 from rltheory.problems import FiniteHorizonMDP, TabularMDP
 from rltheory.simulation import stream
 from rltheory.strategies import examples
-from rltheory.theorems import tiapkin2024
-from rltheory.theorems.tiapkin2024 import Cloning, Imitation, Learning, Penalised, Sampling, arms
+from rltheory.theorems.episodes import tiapkin2024
+from rltheory.theorems.episodes.tiapkin2024 import Cloning, Imitation, Learning, Penalised, Sampling, arms
 from rltheory.theory import Scope, Status, Theorem
 from tests.restatements import plain_episodes
 from tests.restatements.plain_episodes import soft_values

@@ -11,8 +11,8 @@ import pytest
 
 from rltheory.problems import PreferenceGame
 from rltheory.simulation import stream
-from rltheory.theorems import tiapkin2025
-from rltheory.theorems.tiapkin2025 import Setting
+from rltheory.theorems.games import tiapkin2025
+from rltheory.theorems.games.tiapkin2025 import Setting
 from rltheory.theory import Theorem
 
 # Sums of p log(p / q) stall near 1e-16 where their terms cancel; iterates and equilibria err by some eps / beta,

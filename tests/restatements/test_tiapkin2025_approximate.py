@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rltheory.simulation import stream
-from rltheory.theorems import tiapkin2025_approximate as paper
+from rltheory.theorems.games import tiapkin2025_approximate as paper
 from rltheory.theory import Theorem
 
 THEOREMS = {value.name: value for value in vars(paper).values() if isinstance(value, Theorem)}

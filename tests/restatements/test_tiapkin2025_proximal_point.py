@@ -10,8 +10,8 @@ import pytest
 
 from rltheory import verify
 from rltheory.simulation import stream
-from rltheory.theorems import tiapkin2025_proximal_point as paper
-from rltheory.theorems.tiapkin2025_proximal_point import Setting
+from rltheory.theorems.games import tiapkin2025_proximal_point as paper
+from rltheory.theorems.games.tiapkin2025_proximal_point import Setting
 from rltheory.theory import Theorem
 from tests.restatements.test_tiapkin2025 import BEATS, CYCLE, FIVE, equilibrium, kl, normalised
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from rltheory.instances import river_swim
-from rltheory.theorems import tomar2022
-from rltheory.theorems.tomar2022 import INNER_STEPS, MANY, Setting
+from rltheory.theorems.policy_methods import tomar2022
+from rltheory.theorems.policy_methods.tomar2022 import INNER_STEPS, MANY, Setting
 from rltheory.theory import Theorem
 from tests.restatements.policies import assert_restated, first, occupancy, optimum, reweigh, rows, values
 from tests.restatements.test_xiao2022 import SMALL, START

@@ -7,8 +7,8 @@ from rltheory import verify
 from rltheory.problems import TabularMDP
 from rltheory.simulation import stream
 from rltheory.strategies import examples
-from rltheory.theorems import value_iteration
-from rltheory.theorems.value_iteration import ValueIteration
+from rltheory.theorems.discounted import value_iteration
+from rltheory.theorems.discounted.value_iteration import ValueIteration
 from rltheory.theory import Status, Theorem
 from tests.restatements.plain_mdps import backup, best_values, first_best, laws, values_of
 

@@ -11,8 +11,8 @@ import pytest
 from rltheory import verify
 from rltheory.instances import cycle, weighted_rock_paper_scissors
 from rltheory.simulation import stream
-from rltheory.theorems import wang2025 as paper
-from rltheory.theorems.wang2025 import Setting
+from rltheory.theorems.games import wang2025 as paper
+from rltheory.theorems.games.wang2025 import Setting
 from rltheory.theory import Theorem
 from tests.restatements.test_tiapkin2025 import BEATS, equilibrium
 

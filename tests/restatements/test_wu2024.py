@@ -8,8 +8,8 @@ import pytest
 from rltheory import verify
 from rltheory.problems import PreferenceGame
 from rltheory.simulation import stream
-from rltheory.theorems import wu2024
-from rltheory.theorems.swamy2024 import RateSetting, Setting
+from rltheory.theorems.games import wu2024
+from rltheory.theorems.games.swamy2024 import RateSetting, Setting
 from rltheory.theory import Status, Theorem
 
 # Logarithms of normalisers of up to some dozen, good to some eps.

@@ -8,8 +8,8 @@ import pytest
 from rltheory import verify
 from rltheory.instances import river_swim
 from rltheory.problems import TabularMDP
-from rltheory.theorems import xiao2022
-from rltheory.theorems.xiao2022 import NearOptimum, Setting
+from rltheory.theorems.policy_methods import xiao2022
+from rltheory.theorems.policy_methods.xiao2022 import NearOptimum, Setting
 from rltheory.theory import Status, Theorem
 from tests.restatements.policies import (
     assert_restated,

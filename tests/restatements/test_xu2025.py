@@ -13,11 +13,11 @@ import pytest
 from rltheory import verify
 from rltheory.problems import TabularMDP
 from rltheory.simulation import stream
-from rltheory.theorems import xu2025, xu2025_cliffs, xu2025_incomplete, xu2025_stability
-from rltheory.theorems.xu2025 import PerturbedProcess
-from rltheory.theorems.xu2025_cliffs import TiedProcess
-from rltheory.theorems.xu2025_incomplete import IncompleteReward
-from rltheory.theorems.xu2025_stability import NoisyProcess, StableProcess, WeightedProcess
+from rltheory.theorems.policy_cliff import xu2025, xu2025_cliffs, xu2025_incomplete, xu2025_stability
+from rltheory.theorems.policy_cliff.xu2025 import PerturbedProcess
+from rltheory.theorems.policy_cliff.xu2025_cliffs import TiedProcess
+from rltheory.theorems.policy_cliff.xu2025_incomplete import IncompleteReward
+from rltheory.theorems.policy_cliff.xu2025_stability import NoisyProcess, StableProcess, WeightedProcess
 from rltheory.theory import Existence, InExpectation, Status, Theorem
 
 # Optimal values of the library are asked for to 1e-11 of the largest, which is below 100.

@@ -11,8 +11,8 @@ from rltheory import verify
 from rltheory.instances import forgetful_mixture, opposed_bandit, prompt_tree
 from rltheory.problems import RewardMixture, TabularMDP
 from rltheory.simulation import stream
-from rltheory.theorems import xu2025_mixtures
-from rltheory.theorems.xu2025_mixtures import MixtureSetting
+from rltheory.theorems.policy_cliff import xu2025_mixtures
+from rltheory.theorems.policy_cliff.xu2025_mixtures import MixtureSetting
 from rltheory.theory import Existence, Status, Theorem
 
 # Values of some units, good to some eps times the square of the horizon, over temperatures of a tenth.

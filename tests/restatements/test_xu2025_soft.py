@@ -11,8 +11,8 @@ from rltheory import verify
 from rltheory.instances import two_branches
 from rltheory.problems import TabularMDP
 from rltheory.simulation import stream
-from rltheory.theorems import xu2025_soft
-from rltheory.theorems.xu2025_soft import SoftProcess
+from rltheory.theorems.policy_cliff import xu2025_soft
+from rltheory.theorems.policy_cliff.xu2025_soft import SoftProcess
 from rltheory.theory import Existence, Status, Theorem
 
 # Values of some units, good to some eps times the square of the horizon, over temperatures of a tenth.

@@ -15,8 +15,8 @@ import pytest
 from rltheory import verify
 from rltheory.instances import cycle
 from rltheory.simulation import stream
-from rltheory.theorems import zhang2024
-from rltheory.theorems.zhang2024 import Setting
+from rltheory.theorems.games import zhang2024
+from rltheory.theorems.games.zhang2024 import Setting
 from rltheory.theory import Status, Theorem
 from rltheory.theory.falsification import falsify
 from tests.restatements.test_tiapkin2025 import BEATS, CYCLE, FIVE, equilibrium, kl, normalised, span

@@ -8,7 +8,7 @@ import pytest
 from rltheory.instances import cycle
 from rltheory.problems import PreferenceGame
 from rltheory.simulation import stream
-from rltheory.theorems import zhang2024_sampled as paper
+from rltheory.theorems.games import zhang2024_sampled as paper
 from rltheory.theory import Theorem
 from tests.restatements.test_tiapkin2025 import kl
 

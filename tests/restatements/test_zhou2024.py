@@ -11,8 +11,8 @@ from rltheory import verify
 from rltheory.instances import combination_lock, garnet
 from rltheory.simulation import stream
 from rltheory.strategies import examples
-from rltheory.theorems import zhou2024
-from rltheory.theorems.zhou2024 import Acting, Criticism, Lengths, Threshold
+from rltheory.theorems.episodes import zhou2024
+from rltheory.theorems.episodes.zhou2024 import Acting, Criticism, Lengths, Threshold
 from rltheory.theory import Status, Theorem
 
 THEOREMS = {theorem.name: theorem for theorem in vars(zhou2024).values() if isinstance(theorem, Theorem)}

@@ -8,7 +8,7 @@ from scipy.optimize import brentq, minimize_scalar
 
 from rltheory.algorithms.bandits import own_policy
 from rltheory.simulation import stream
-from rltheory.theorems import zimmert2021 as paper
+from rltheory.theorems.bandits import zimmert2021 as paper
 from rltheory.theory import Theorem
 from tests.restatements.test_auer2002 import counts, gaps
 
