@@ -101,7 +101,9 @@ _output_option = click.option(
 )
 @click.option("--hold", type=float, default=0.05, show_default=True, help="Error probability of HOLDS.")
 @click.option("--refute", type=float, default=1e-6, show_default=True, help="Error probability of REFUTED.")
-@click.option("--workers", type=click.IntRange(min=1), help="Threads; all cores by default.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Threads, or processes for every theorem; all cores by default."
+)
 @_output_option
 @click.option("--all-settings", is_flag=True, help="Print a row for each setting, not only the tightest.")
 def verify(
@@ -132,18 +134,21 @@ def verify(
       rltheory verify nash-mp --game wins.csv --beta 0.1 --reference 0.5,0.3,0.2
       rltheory verify my_theorem.py
     """
+    from rltheory.progress import sign_of_life
     from rltheory.report import write_report
     from rltheory.theorems import catalogue
+    from rltheory.theorems.everything import verify_all
     from rltheory.theory import Levels
     from rltheory.theory import verify as judge
 
     with _input():
         levels = Levels(hold, refute)
+        fields = _setting_fields(game, beta, reference, step)
         stored = [_stored(name) for name in names if name.endswith(".json")]
         chosen = _named([name for name in names if not name.endswith(".json")])
-        if not names:
+        if fields and not names:
             chosen = list(catalogue().values())
-        jobs = [*stored, *_jobs(chosen, _setting_fields(game, beta, reference, step))]
+        jobs = [*stored, *_jobs(chosen, fields)]
     verdicts = [
         verdict
         for theorems, settings in jobs
@@ -151,7 +156,9 @@ def verify(
             theorems, settings=settings, seed=seed, levels=levels, budget=budget, workers=workers, progress=True
         )
     ]
-    with _input():
+    if not jobs:
+        verdicts = verify_all(seed=seed, levels=levels, budget=budget, workers=workers)
+    with _input(), sign_of_life("writing the page"):
         page = write_report(verdicts, output)
     _conclude(verdicts, page, every=all_settings or game is not None)
 

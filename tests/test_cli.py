@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+from itertools import chain
 
 import pytest
 from click.testing import CliRunner
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 
 import rltheory as rl
 from rltheory.cli import main
+from rltheory.theorems import Subject
+from rltheory.theory import load_verdicts
 
 HEAVY = {"numpy", "scipy", "numba", "matplotlib", "cvxpy", "xarray", "rich", "jinja2", "hypothesis", "distributed"}
 
@@ -388,8 +391,19 @@ def test_theorems_of_a_group_that_cannot_be_searched_are_left_out(tmp_path):
     }
 
 
+def test_verify_without_names_judges_all_groups_as_each_alone(tmp_path, monkeypatch):
+    groups = {name: rl.find(name) for name in ("proximal-point", "spo", "gorp")}
+    monkeypatch.setattr("rltheory.theorems.everything.subjects", lambda: [Subject("few", "Few", "A few.", groups)])
+    assert run("verify", "-o", tmp_path / "out").exit_code == 0
+    together, alone = load_verdicts(tmp_path / "out" / "verdicts.npz"), rl.verify([*chain(*groups.values())])
+    for mine, other in zip(together, alone, strict=True):
+        assert str(mine) == str(other)
+        assert mine.observation.samples.tobytes() == other.observation.samples.tobytes()
+
+
 def test_list_show_and_cite():
     assert "nash-mp/span" in run("list").stdout
+    assert "Preference games" in run("list").stdout
     assert "regularized-game" not in run("list", "nash-mp").stdout
     shown = run("show", "nash-mp/kl").stdout
     assert "\\mathrm{KL}(\\pi^* \\| \\pi_k) \\le (1 + \\gamma \\beta)^{-k}" in shown

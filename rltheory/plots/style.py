@@ -57,7 +57,7 @@ def tidy(ax: "Axes") -> None:
         if axis.get_scale() == "log":
             # Plain text: typesetting the exponents as formulas takes half of the time of a figure.
             axis.set_major_formatter(lambda value, _: _power_of_ten(value))
-            axis.set_minor_formatter(lambda value, _: "")
+    ax.minorticks_off()
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(visible=True, color="#e5e7eb", linewidth=0.6)
     ax.set_axisbelow(True)
@@ -73,7 +73,7 @@ def head(ax: "Axes", *lines: str) -> None:
     """Write lines over the left end of the axes, broken where they are longer than the axes are wide."""
     size = 10.0  # points; a letter is about half as wide
     width = int(ax.get_window_extent().width * 72 / ax.figure.dpi / (0.54 * size))
-    ax.set_title("\n".join(textwrap.fill(line, width) for line in lines), loc="left", fontsize=size)
+    ax.set_title("\n".join(textwrap.fill(line, width) for line in lines), loc="left", y=1.0, fontsize=size)
 
 
 def label_ends(ax: "Axes", names: Sequence[str], heights: Sequence[float], colours: Sequence[str]) -> None:

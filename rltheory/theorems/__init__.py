@@ -59,7 +59,7 @@ def subjects() -> tuple[Subject, ...]:
     Average reward 6
     Bandits 24
     """
-    return tuple(_subject(folder) for folder in _modules(sys.modules[__name__]))
+    return tuple(_subject(folder) for folder in _modules(sys.modules[__name__]) if hasattr(folder, "__path__"))
 
 
 def _subject(folder: ModuleType) -> Subject:
