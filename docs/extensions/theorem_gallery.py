@@ -24,7 +24,7 @@ from rltheory import verify
 from rltheory.report import most_telling, verdict_figure
 from rltheory.simulation import Processes
 from rltheory.theorems import find, subjects
-from rltheory.theory import Card, Existence, Identity, Proof, Status, Theorem, Verdict
+from rltheory.theory import Card, Existence, Identity, Proof, Scope, Status, Theorem, Verdict
 
 TEMPLATES = Path(__file__).parents[1] / "_templates" / "theorems"
 
@@ -116,7 +116,7 @@ class Exhibit:
             self.is_correction,
             [item.page for item in self.proofs],
             self.figure,
-            0.0 if self.shown.fit is None else self.shown.tightness,
+            self.shown.tightness if self.shown.fit and self.shown.scope is Scope.BOUND else 0.0,
         )
 
 
@@ -131,7 +131,7 @@ class Entry:
     is_correction: bool
     proofs: Sequence[str]  # pages
     figure: str
-    tightness_of_rate: float  # 0 where no rate is stated
+    tightness_of_rate: float  # 0 where none is stated, or its constants are recalled
 
 
 @cache
