@@ -106,6 +106,14 @@ class Exhibit:
         return "corrected" in place or "printed" in self.theorem.name
 
     @property
+    def prominence(self) -> float:
+        """How well its picture stands for a subject: best a curve with a rate, below a known bound and close to it."""
+        shown = self.shown
+        if shown.fit is None or shown.tightness > 1 + 1e-6:  # more than rounding above a bound of unknown constant
+            return 0.0
+        return shown.tightness + (shown.scope is Scope.BOUND)
+
+    @property
     def entry(self) -> "Entry":
         """What the tables of theorems show of it."""
         return Entry(
@@ -116,7 +124,7 @@ class Exhibit:
             self.is_correction,
             [item.page for item in self.proofs],
             self.figure,
-            self.shown.tightness if self.shown.fit and self.shown.scope is Scope.BOUND else 0.0,
+            self.prominence,
         )
 
 
@@ -131,7 +139,7 @@ class Entry:
     is_correction: bool
     proofs: Sequence[str]  # pages
     figure: str
-    tightness_of_rate: float  # 0 where none is stated, or its constants are recalled
+    prominence: float
 
 
 @cache
@@ -218,8 +226,7 @@ def write_pages(app: Any) -> None:
     for subject in subjects():
         parts = {name: groups[name] for name in subject.groups}
         write(folder, subject.name, "subject", subject=subject, groups=parts)
-        # A curve that comes close to a stated rate stands for the subject.
-        pictures[subject.name] = max(chain.from_iterable(parts.values()), key=attrgetter("tightness_of_rate"))
+        pictures[subject.name] = max(chain.from_iterable(parts.values()), key=attrgetter("prominence"))
     write(folder, "corrections", "corrections", entries=[entry for entry in entries if entry.is_correction])
     write(folder, "index", "index", subjects=subjects(), pictures=pictures, number=len(entries))
 

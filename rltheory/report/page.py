@@ -177,10 +177,12 @@ def verdict_figure(verdicts: Sequence[Verdict]) -> Any:
         return ""
     with rc_context(SVG):
         figure = Figure(figsize=(6.0, 3.6))
-        figure.subplots_adjust(left=0.11, right=0.98, top=0.84, bottom=0.13)
+        figure.subplots_adjust(left=0.11, right=0.98, bottom=0.13)
         ax = figure.subplots()
         if shown.clock == "draw" or shown.times.size == 1:
             sides(verdicts, ax)
         else:
             convergence(shown, ax)
+        lines = 1 + ax.get_title(loc="left").count("\n")
+        figure.subplots_adjust(top=0.94 - 0.05 * lines)
         return svg(figure)
