@@ -167,6 +167,13 @@ def test_convergence_draws_both_sides(verdicts):
     assert ax.get_yscale() == "log"
 
 
+@pytest.mark.parametrize(("name", "scale"), [("exp3/anytime", "log"), ("nash-mp/exploitability", "linear")])
+def test_time_is_logarithmic_where_times_crowd_unless_a_curve_falls_by_many_decades(name, scale):
+    from matplotlib.figure import Figure
+
+    assert convergence(verify(find(name))[-1], Figure().subplots()).get_xscale() == scale
+
+
 def test_local_rates_draw_the_fit_and_the_statement(verdicts):
     from matplotlib.figure import Figure
 

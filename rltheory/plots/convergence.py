@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["convergence", "local_rates", "sides"]
 
+MANY_DECADES = 1e6
+
 
 def convergence(verdict: Verdict, ax: "Axes | None" = None) -> "Axes":
     """Draw one verdict over time: measured curve, bound, stated and fitted slopes, rounding floor.
@@ -66,7 +68,7 @@ def convergence(verdict: Verdict, ax: "Axes | None" = None) -> "Axes":
     if (verdict.bound > 0).any() and (verdict.measured > 0).any():
         ax.set_yscale("log")
         ax.set_ylim(*shown)
-    if verdict.form is not None and verdict.form.log_time and np.count_nonzero(times > 0) > 1:
+    if _over_log_time(verdict, *shown):
         ax.set_xscale("log")
     ax.set_xlabel(verdict.clock)
     head(ax, verdict.card.title, verdict.setting)
@@ -116,6 +118,19 @@ def local_rates(verdict: Verdict, ax: "Axes | None" = None) -> "Axes":
     ax.legend(frameon=False, fontsize=9)
     tidy(ax)
     return ax
+
+
+def _over_log_time(verdict: Verdict, lowest: float, highest: float) -> bool:
+    """Whether the stated rate is one of log time; where none is stated, whether the times crowd at the beginning.
+
+    Over linear time a curve that falls by many decades is straight, as geometric rates are, however its times crowd.
+    """
+    later = verdict.times[verdict.times > 0]
+    if later.size < 2:
+        return False
+    if verdict.form is not None:
+        return verdict.form.log_time
+    return bool(np.median(later) < later[-1] / 4) and highest < MANY_DECADES * lowest
 
 
 def _draw_measured(verdict: Verdict, ax: "Axes") -> None:
