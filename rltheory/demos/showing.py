@@ -61,8 +61,6 @@ def picture(
         figure = Figure(figsize=(width, height))
         axes = [figure.add_axes(((each * panel + left) / width, below / height, *size)) for panel in range(panels)]
         draw(*axes)
-        for ax in axes:
-            ax.minorticks_off()  # each of them takes a millisecond
         drawing = svg(figure)
     _spare_libraries()
     return marimo.Html(
