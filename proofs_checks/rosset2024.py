@@ -16,6 +16,7 @@ from scipy.optimize import minimize
 
 from rltheory.simulation import stream
 from rltheory.theorems.games import rosset2024 as paper
+from rltheory.theorems.games import rosset2024_sampled as sampled
 from rltheory.theory import Claim, Proof, claim
 
 DRAWS = 40
@@ -346,7 +347,7 @@ def eight(s: paper.Setting) -> Claim:
 
 # --------------------------------------------------------------------------------------------------
 
-quotient = Proof(of=[paper.QUOTIENT], settings=paper.wide_grid)
+quotient = Proof(of=[sampled.QUOTIENT], settings=sampled.wide_grid)
 
 
 def grid_of(bound, points=41):
@@ -363,14 +364,14 @@ def mean_slope(a, b):
 
 
 @quotient.step("Mean slopes, in a form that does not cancel")
-def without_cancellation(s: paper.RatioSetting) -> Claim:
+def without_cancellation(s: sampled.RatioSetting) -> Claim:
     """sigma(a) - sigma(b) = sinh((a - b) / 2) / (2 cosh(a / 2) cosh(b / 2))."""
     a, b = grid_of(2 * s.largest)
     return claim(sigma(a) - sigma(b), "==", (a - b) * mean_slope(a, b), "sigma(t) = (1 + tanh(t / 2)) / 2")
 
 
 @quotient.step("The slope is even, and falls away from 0")
-def slope_falls(s: paper.RatioSetting) -> Claim:
+def slope_falls(s: sampled.RatioSetting) -> Claim:
     """sigma'(t) = 1 / (4 cosh(t / 2)^2)."""
     t = np.linspace(0, 2 * s.largest + 1, 200)
     left = np.append(slope(t[1:]), np.abs(slope(t) - slope(-t)).max())
@@ -378,7 +379,7 @@ def slope_falls(s: paper.RatioSetting) -> Claim:
 
 
 @quotient.step("Both numbers may be taken as positive", uses=[slope_falls])
-def both_positive(s: paper.RatioSetting) -> Claim:
+def both_positive(s: sampled.RatioSetting) -> Claim:
     """Between a and b the mean slope is at least that between |a| and |b|."""
     a, b = grid_of(2 * s.largest)
     right = mean_slope(a, b)
@@ -387,7 +388,7 @@ def both_positive(s: paper.RatioSetting) -> Claim:
 
 
 @quotient.step("Among positive numbers the mean slope falls with each", uses=[slope_falls])
-def corner(s: paper.RatioSetting) -> Claim:
+def corner(s: sampled.RatioSetting) -> Claim:
     """It is least at a = 1, b = M."""
     a, b = grid_of(2 * s.largest)
     left = mean_slope(1.0, 2 * s.largest)
@@ -395,18 +396,18 @@ def corner(s: paper.RatioSetting) -> Claim:
 
 
 @quotient.step("Conclusion: |a - b| <= K |sigma(a) - sigma(b)|", uses=[without_cancellation, both_positive, corner])
-def largest_quotient(s: paper.RatioSetting) -> Claim:
+def largest_quotient(s: sampled.RatioSetting) -> Claim:
     """K = 1 / mean slope between 1 and M."""
     a, b = grid_of(2 * s.largest)
     right = np.abs(sigma(a) - sigma(b)) / mean_slope(1.0, 2 * s.largest)
     return claim(np.abs(a - b), "<=", right, "divide", rounding=ROUNDING)
 
 
-printed = Proof(of=[paper.PRINTED_QUOTIENT_FAILS], settings=paper.narrow_grid)
+printed = Proof(of=[sampled.PRINTED_QUOTIENT_FAILS], settings=sampled.narrow_grid)
 
 
 @printed.step("The witness breaks the printed inequality, by more than rounding")
-def witness(s: paper.RatioSetting) -> Claim:
+def witness(s: sampled.RatioSetting) -> Claim:
     """At a = 1, b = 0.999 eta R."""
     a, b = 1.0, 0.999 * s.largest
     left = 1.001 * s.largest / (1 - sigma(1)) * abs(sigma(a) - sigma(b))
@@ -415,7 +416,7 @@ def witness(s: paper.RatioSetting) -> Claim:
 
 # --------------------------------------------------------------------------------------------------
 
-finite = Proof(of=[paper.FINITE_CLASS], settings=paper.finite_grid)
+finite = Proof(of=[sampled.FINITE_CLASS], settings=sampled.finite_grid)
 
 
 class Members(NamedTuple):
@@ -443,7 +444,7 @@ def hellinger(s):
 
 
 @finite.step("Roots of likelihood ratios, with e^(H^2) for each label, are supermartingales")
-def supermartingale(s: paper.FiniteClass) -> Claim:
+def supermartingale(s: sampled.FiniteClass) -> Claim:
     """E exp(log(p_pi / p) / 2) e^{H^2} <= 1."""
     m = members(s)
     roots = [np.exp((log_sigma(sign * m.ahead) - log_sigma(sign * m.sure)) / 2) for sign in (1, -1)]
@@ -452,14 +453,14 @@ def supermartingale(s: paper.FiniteClass) -> Claim:
 
 
 @finite.step("All stay below |Pi| / delta for ever, except with probability delta", uses=[supermartingale])
-def ville(s: paper.FiniteClass) -> Claim:
+def ville(s: sampled.FiniteClass) -> Claim:
     """Ville's inequality for each policy, and the union bound."""
     failure = s.policies * (s.delta / s.policies)
     return claim(failure, "<=", s.delta, "Ville: a supermartingale from 1 exceeds c with probability 1 / c")
 
 
 @finite.step("The likeliest policy has N H^2 <= log(|Pi| / delta)", uses=[ville])
-def likeliest(s: paper.FiniteClass) -> Claim:
+def likeliest(s: sampled.FiniteClass) -> Claim:
     """One sample, large enough to bite: its ratio is 1 at least, since the exact update is in the class."""
     m, rng = members(s), stream(0, "proofs for direct Nash optimisation", "finite class", s)
     counts = rng.multinomial(s.pairs, np.outer(m.law, m.law).ravel()).reshape(m.sure.shape)
@@ -471,7 +472,7 @@ def likeliest(s: paper.FiniteClass) -> Claim:
 
 
 @finite.step("Labels' probabilities differ by H, up to a constant")
-def labels_by_hellinger(s: paper.FiniteClass) -> Claim:
+def labels_by_hellinger(s: sampled.FiniteClass) -> Claim:
     """E (sigma(Delta_pi) - sigma(r_a - r_b))^2 <= 2 H^2."""
     m = members(s)
     left = over_pairs(m.law, m.law, (sigma(m.ahead) - sigma(m.sure)) ** 2)
@@ -480,7 +481,7 @@ def labels_by_hellinger(s: paper.FiniteClass) -> Claim:
 
 
 @finite.step("Scores differ by K times that", uses=[labels_by_hellinger])
-def scores_by_hellinger(s: paper.FiniteClass) -> Claim:
+def scores_by_hellinger(s: sampled.FiniteClass) -> Claim:
     """E (Delta_pi - (r_a - r_b))^2 <= 2 K^2 H^2."""
     m = members(s)
     left = over_pairs(m.law, m.law, (m.ahead - m.sure) ** 2)
@@ -489,7 +490,7 @@ def scores_by_hellinger(s: paper.FiniteClass) -> Claim:
 
 
 @finite.step("Conclusion: TV^2 / C <= K^2 H^2 / (4 eta^2) for every policy", uses=[scores_by_hellinger, likeliest])
-def variation_by_hellinger(s: paper.FiniteClass) -> Claim:
+def variation_by_hellinger(s: sampled.FiniteClass) -> Claim:
     """With H^2 <= log(|Pi| / delta) / N for the likeliest."""
     m = members(s)
     p, q = np.broadcast_to(update(s, start(s)), m.log_pi[1:].shape), m.log_pi[1:]
@@ -501,7 +502,7 @@ def variation_by_hellinger(s: paper.FiniteClass) -> Claim:
 
 # --------------------------------------------------------------------------------------------------
 
-regression = Proof(of=[paper.REGRESSION], settings=paper.sampled_grid)
+regression = Proof(of=[sampled.REGRESSION], settings=sampled.sampled_grid)
 
 
 class Fit(NamedTuple):
@@ -558,14 +559,14 @@ def form(matrix, z):
 
 
 @regression.step("At the maximiser, no direction into the box descends")
-def optimal(s: paper.SampledSetting) -> Claim:
+def optimal(s: sampled.SampledSetting) -> Claim:
     """<grad l(f^), f^ - f> <= 0 for the exact scores f, which are in the box."""
     left = [f.at_fitted @ (f.fitted - f.exact) for f in fits(s)]
     return claim(left, "<=", 0.0, "first-order condition on a convex set", rounding=SEARCH)
 
 
 @regression.step("The gradient at the exact scores is the labels' noise")
-def gradient_is_noise(s: paper.SampledSetting) -> Claim:
+def gradient_is_noise(s: sampled.SampledSetting) -> Claim:
     """The gradient at f is -xi = -mean of sigma(r_{y'} - r_y) x_i."""
     left = [f.at_exact for f in fits(s)]
     right = [-np.mean([sigma(-x @ f.exact) * x for x in f.x], axis=0) for f in fits(s)]
@@ -573,7 +574,7 @@ def gradient_is_noise(s: paper.SampledSetting) -> Claim:
 
 
 @regression.step("Between the two, gradients differ by the curvature at least")
-def monotone(s: paper.SampledSetting) -> Claim:
+def monotone(s: sampled.SampledSetting) -> Claim:
     """sigma'(B) <d, G d> <= <grad l(f^) - grad l(f), d>, d = f^ - f."""
     left = [slope(s.width) * ((f.x @ (f.fitted - f.exact)) ** 2).mean() for f in fits(s)]
     right = [(f.at_fitted - f.at_exact) @ (f.fitted - f.exact) for f in fits(s)]
@@ -581,7 +582,7 @@ def monotone(s: paper.SampledSetting) -> Claim:
 
 
 @regression.step("The noise is in the range of G: Cauchy and Schwarz")
-def cauchy_schwarz(s: paper.SampledSetting) -> Claim:
+def cauchy_schwarz(s: sampled.SampledSetting) -> Claim:
     """<xi, d>^2 <= <xi, G^+ xi> <d, G d>."""
     left, right = [], []
     for f in fits(s):
@@ -594,7 +595,7 @@ def cauchy_schwarz(s: paper.SampledSetting) -> Claim:
 @regression.step(
     "Conclusion: <d, G d> <= <xi, G^+ xi> / sigma'(B)^2", uses=[optimal, gradient_is_noise, monotone, cauchy_schwarz]
 )
-def score_error(s: paper.SampledSetting) -> Claim:
+def score_error(s: sampled.SampledSetting) -> Claim:
     """<d, G d> is the mean squared error of the differences of scores."""
     left = [((f.x @ (f.fitted - f.exact)) ** 2).mean() for f in fits(s)]
     noises = [form(np.linalg.pinv(f.x.T @ f.x / len(f.x), 1e-12), f.at_exact) for f in fits(s)]
@@ -604,7 +605,7 @@ def score_error(s: paper.SampledSetting) -> Claim:
 
 # --------------------------------------------------------------------------------------------------
 
-finite_sample = Proof(of=[paper.FINITE_SAMPLE], settings=paper.regression_grid)
+finite_sample = Proof(of=[sampled.FINITE_SAMPLE], settings=sampled.regression_grid)
 FEW = 6  # pairs, so that all outcomes of the labels can be gone through
 
 
@@ -627,7 +628,7 @@ def outcomes(s) -> Outcomes:
 
 
 @finite_sample.step("The labels' noise has mean 0, and independent parts of variance 1/4 at most")
-def noise_variance(s: paper.SampledSetting) -> Claim:
+def noise_variance(s: sampled.SampledSetting) -> Claim:
     """E xi = 0 and E xi xi^T <= G / (4 N), in the trace with G^+."""
     o = outcomes(s)
     noise = np.array([f.at_exact for f in o.fits])
@@ -639,14 +640,14 @@ def noise_variance(s: paper.SampledSetting) -> Claim:
 
 
 @finite_sample.step("The trace is the rank of the graph, at most n - 1", uses=[noise_variance])
-def rank(s: paper.SampledSetting) -> Claim:
+def rank(s: sampled.SampledSetting) -> Claim:
     """Tr G^+ G <= n - 1."""
     graph = outcomes(s).x.T @ outcomes(s).x / FEW
     return claim(np.trace(np.linalg.pinv(graph, 1e-12) @ graph), "<=", s.game.n - 1, "constants are in the kernel")
 
 
 @finite_sample.step("So the expected mean squared error is (n - 1) / (4 sigma'(B)^2 N) at most", uses=[rank])
-def expected_error(s: paper.SampledSetting) -> Claim:
+def expected_error(s: sampled.SampledSetting) -> Claim:
     """Expectation over the labels, given the pairs."""
     o = outcomes(s)
     errors = [((f.x @ (f.fitted - f.exact)) ** 2).mean() for f in o.fits]
@@ -664,7 +665,7 @@ def over_coverage(s, f: Fit):
 
 
 @finite_sample.step("TV^2 over coverage is that error over 8 eta^2, at most, outcome by outcome")
-def covered(s: paper.SampledSetting) -> Claim:
+def covered(s: sampled.SampledSetting) -> Claim:
     """TV^2 / C^ <= mean of (L(y) - L(y'))^2 / 8."""
     left = [over_coverage(s, f) for f in outcomes(s).fits]
     right = [((f.x @ (f.fitted - f.exact)) ** 2).mean() / (8 * s.inverse_rate**2) for f in outcomes(s).fits]
@@ -672,14 +673,14 @@ def covered(s: paper.SampledSetting) -> Claim:
 
 
 @finite_sample.step("The proved range: errors of scores are at most B each", uses=[covered])
-def error_range(s: paper.SampledSetting) -> Claim:
+def error_range(s: sampled.SampledSetting) -> Claim:
     """Mean of (L(y) - L(y'))^2 / 8 <= (2 B)^2 / (8 eta^2) = B^2 / (2 eta^2)."""
     left = [((f.x @ (f.fitted - f.exact)) ** 2).mean() / (8 * s.inverse_rate**2) for f in outcomes(s).fits]
     return claim(left, "<=", s.width**2 / (2 * s.inverse_rate**2), "both scores are in a box of width B")
 
 
 @finite_sample.step("Conclusion, given the pairs; hence for any law of them", uses=[expected_error, covered])
-def expected_variation(s: paper.SampledSetting) -> Claim:
+def expected_variation(s: sampled.SampledSetting) -> Claim:
     """E TV^2 / C^ <= (n - 1) / (32 eta^2 sigma'(B)^2 N)."""
     o = outcomes(s)
     left = o.chance @ np.array([over_coverage(s, f) for f in o.fits])
@@ -689,7 +690,7 @@ def expected_variation(s: paper.SampledSetting) -> Claim:
 
 # --------------------------------------------------------------------------------------------------
 
-mixture = Proof(of=[paper.MIXTURE], settings=paper.sampled_grid)
+mixture = Proof(of=[sampled.MIXTURE], settings=sampled.sampled_grid)
 
 
 class Play(NamedTuple):
@@ -711,7 +712,7 @@ def play(s) -> Play:
 
 
 @mixture.step("The average is exploited by what its parts are, added up")
-def linear(s: paper.SampledSetting) -> Claim:
+def linear(s: sampled.SampledSetting) -> Claim:
     """E_0(mean) = max_a (1/T) sum (r_s)_a."""
     p = play(s)
     left = ((s.game.prefer - 0.5) @ np.exp(p.x).mean(0)).max()
@@ -719,7 +720,7 @@ def linear(s: paper.SampledSetting) -> Claim:
 
 
 @mixture.step("One round of Hedge: Hoeffding's lemma")
-def hoeffding(s: paper.SampledSetting) -> Claim:
+def hoeffding(s: sampled.SampledSetting) -> Claim:
     """Eta log E_h exp(r / eta) <= <h, r> + 1 / (8 eta)."""
     p, eta = play(s), s.inverse_rate
     left = eta * log_mean_exp(p.hedge[:-1], p.r / eta)
@@ -728,7 +729,7 @@ def hoeffding(s: paper.SampledSetting) -> Claim:
 
 
 @mixture.step("The log-normalisers add up to that of the sum, which dominates every action")
-def dominates(s: paper.SampledSetting) -> Claim:
+def dominates(s: sampled.SampledSetting) -> Claim:
     """max_a sum (r_s)_a <= eta L + sum of eta log E_h exp(r / eta)."""
     p, eta = play(s), s.inverse_rate
     right = -eta * start(s).min() + eta * log_mean_exp(p.hedge[:-1], p.r / eta).sum()
@@ -736,7 +737,7 @@ def dominates(s: paper.SampledSetting) -> Claim:
 
 
 @mixture.step("Against its own opponent a policy breaks even; Hedge gains the distance at most")
-def gain_of_hedge(s: paper.SampledSetting) -> Claim:
+def gain_of_hedge(s: sampled.SampledSetting) -> Claim:
     """<h, r> = <h - x, r> <= TV(h, x)."""
     p = play(s)
     left = mean(p.hedge[:-1], p.r)
@@ -744,14 +745,14 @@ def gain_of_hedge(s: paper.SampledSetting) -> Claim:
 
 
 @mixture.step("Conclusion", uses=[linear, hoeffding, dominates, gain_of_hedge])
-def average_variation(s: paper.SampledSetting) -> Claim:
+def average_variation(s: sampled.SampledSetting) -> Claim:
     """E_0(mean) <= eta L / T + 1 / (8 eta) + mean of TV(x_s, h_s)."""
     p, eta = play(s), s.inverse_rate
     right = -eta * start(s).min() / len(p.x) + 1 / (8 * eta) + variation(p.x, p.hedge[:-1]).mean()
     return claim(p.r.mean(0).max(), "<=", right, "add up, divide by T")
 
 
-log_errors = Proof(of=[paper.MIXTURE_LOG_ERRORS], settings=paper.sampled_grid)
+log_errors = Proof(of=[sampled.MIXTURE_LOG_ERRORS], settings=sampled.sampled_grid)
 
 
 @cache
@@ -770,7 +771,7 @@ def log_error(s, x):
 
 
 @log_errors.step("One iteration raises the logarithm of an action by its win rate, less two losses")
-def one_iteration(s: paper.SampledSetting) -> Claim:
+def one_iteration(s: sampled.SampledSetting) -> Claim:
     """r_a <= eta log(x_next(a) / x(a)) + 1 / (8 eta) + eta max_a log(x_+(a) / x_next(a))."""
     x, eta = noisy(s), s.inverse_rate
     right = eta * (x[1:] - x[:-1]) + 1 / (8 * eta) + eta * log_error(s, x)[:, None]
@@ -779,7 +780,7 @@ def one_iteration(s: paper.SampledSetting) -> Claim:
 
 
 @log_errors.step("Conclusion: the logarithms telescope", uses=[one_iteration])
-def average_log_error(s: paper.SampledSetting) -> Claim:
+def average_log_error(s: sampled.SampledSetting) -> Claim:
     """E_0(mean) <= eta L / T + 1 / (8 eta) + (eta / T) sum of log errors."""
     x, eta = noisy(s), s.inverse_rate
     right = -eta * start(s).min() / DRAWS + 1 / (8 * eta) + eta * log_error(s, x).mean()
@@ -789,11 +790,11 @@ def average_log_error(s: paper.SampledSetting) -> Claim:
 
 # --------------------------------------------------------------------------------------------------
 
-does_not_add = Proof(of=[paper.VARIATION_DOES_NOT_ADD], settings=paper.rare_winner_grid)
+does_not_add = Proof(of=[sampled.VARIATION_DOES_NOT_ADD], settings=sampled.rare_winner_grid)
 
 
 @does_not_add.step("With a probability close to 1, no pair ever shows the winner")
-def unseen(s: paper.SampledSetting) -> Claim:
+def unseen(s: sampled.SampledSetting) -> Claim:
     """1 - (1 - w)^(2 N T) <= 2 N T w, which is small."""
     drawn = 2 * s.pairs * (s.iterations + 1)
     chance = -np.expm1(drawn * np.log1p(-s.start[0]))
@@ -801,13 +802,13 @@ def unseen(s: paper.SampledSetting) -> Claim:
 
 
 @does_not_add.step("Then all pairs are of equals, all scores tie, and the policy stays", uses=[unseen])
-def stays(s: paper.SampledSetting) -> Claim:
+def stays(s: sampled.SampledSetting) -> Claim:
     """The regression on pairs of equals has gradient 0 at a tie."""
     return claim(gradient(np.zeros((s.pairs, 2)), np.zeros(2)), "==", 0.0, "x_i = 0")
 
 
 @does_not_add.step("The exact update would have moved the order of w")
-def moves_little(s: paper.SampledSetting) -> Claim:
+def moves_little(s: sampled.SampledSetting) -> Claim:
     """TV(x, x_+) <= w (e^(1 / (2 eta)) - 1)."""
     x = start(s)
     right = s.start[0] * math.expm1(1 / (2 * s.inverse_rate))
@@ -817,7 +818,7 @@ def moves_little(s: paper.SampledSetting) -> Claim:
 @does_not_add.step(
     "Conclusion: a thousand such errors are not what the average is exploited by", uses=[stays, moves_little]
 )
-def exploited(s: paper.SampledSetting) -> Claim:
+def exploited(s: sampled.SampledSetting) -> Claim:
     """Eta L / T + 1 / (8 eta) + 1000 TV < E_0(x) = (1 - w) / 2."""
     x, eta = start(s), s.inverse_rate
     bound = -eta * x.min() / (s.iterations + 1) + 1 / (8 * eta) + 1000 * variation(x, update(s, x))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rltheory.simulation import stream
-from rltheory.theorems.games import rosset2024
+from rltheory.theorems.games import rosset2024, rosset2024_sampled
 from rltheory.theory import Theorem
 
 # Sums of p log(p / q), and of squared logarithms up to 1e4, stall near 1e-16 times their largest terms. All else must
@@ -20,7 +20,12 @@ ABSOLUTE = 1e-13
 RELATIVE = 1e-9
 LARGEST = 10  # actions
 
-THEOREMS = {theorem.name: theorem for theorem in vars(rosset2024).values() if isinstance(theorem, Theorem)}
+THEOREMS = {
+    theorem.name: theorem
+    for module in (rosset2024, rosset2024_sampled)
+    for theorem in vars(module).values()
+    if isinstance(theorem, Theorem)
+}
 
 
 def normalised(weights):
@@ -294,10 +299,10 @@ def test_runs_start_and_average_as_stated(name):
 
 
 def test_hypotheses_name_what_fails():
-    win_rates_too_wide = rosset2024.SampledSetting(rosset2024.two_actions(0.5), pairs=8, width=0.4)
+    win_rates_too_wide = rosset2024_sampled.SampledSetting(rosset2024.two_actions(0.5), pairs=8, width=0.4)
     assert "differ by $B$" in THEOREMS["dno/regression"].failed_hypothesis(win_rates_too_wide)
     assert "differ by $B$" in THEOREMS["dno/finite-sample"].failed_hypothesis(win_rates_too_wide)
-    assert "1.59" in THEOREMS["dno/printed-quotient-fails"].failed_hypothesis(rosset2024.RatioSetting(1.6))
+    assert "1.59" in THEOREMS["dno/printed-quotient-fails"].failed_hypothesis(rosset2024_sampled.RatioSetting(1.6))
     too_hot = rosset2024.MixtureSetting(rosset2024.two_actions(0.5), 0.1, beta=0.2)
     assert "eta" in THEOREMS["dno/nash-md"].failed_hypothesis(too_hot)
     transitive = rosset2024.Setting(rosset2024.two_actions(0.5))
