@@ -24,7 +24,8 @@ from rltheory.demos import demo_names
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / "screenshots"
 REPORT, DOCS = "report/index.html", "docs/_build/html"
-PAGES = [REPORT, *(f"{DOCS}/{page}.html" for page in ("index", "theorems/index", "theorems/nash-mp", "gallery/index"))]
+DOCUMENTS = "index", "theorems/index", "theorems/games", "theorems/nash-mp", "gallery/index"
+PAGES = [REPORT, *(f"{DOCS}/{page}.html" for page in DOCUMENTS)]
 WIDTHS, SCHEMES = (1280, 400), ("light", "dark")
 FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
