@@ -17,8 +17,9 @@ def draw(ax, frame):
     ax.set_xlim(0, 3)
 
 
-def test_gif_has_a_picture_for_each_frame(tmp_path):
-    film = animate(draw, (frame for frame in (1, 2, 3)), tmp_path / "line.gif", rate=5, dots=50)
+@pytest.mark.parametrize("ending", ["gif", "png"])
+def test_film_has_a_picture_for_each_frame(ending, tmp_path):
+    film = animate(draw, (frame for frame in (1, 2, 3)), tmp_path / f"line.{ending}", rate=5, dots=50)
     with Image.open(film) as image:
         pictures = [np.asarray(picture.convert("L")) for picture in ImageSequence.Iterator(image)]
         assert image.info["duration"] == 200  # milliseconds
@@ -51,7 +52,7 @@ def test_mp4_can_be_read_by_its_decoder(tmp_path):
     ("wrong", "message"),
     [
         ({"frames": []}, "frames is empty"),
-        ({"file": "film.avi"}, r"film.avi: films are written to .gif and .mp4"),
+        ({"file": "film.avi"}, r"film.avi: films are written to .png, .gif and .mp4"),
         ({"rate": 0}, "rate is 0"),
         ({"dots": -1}, "dots is -1"),
         ({"width": 0}, "width is 0"),

@@ -60,18 +60,6 @@ for verdict in verdicts:
 ax = rl.plots.convergence(verdicts[0])
 
 # %%
-# A film for a lecture
-# --------------------
-# Every figure can move: what draws one picture draws them all.
-#
-# .. code-block:: python
-#
-#     def draw(ax, end):
-#         shown = {name: path[:end] for name, path in paths.items()}
-#         rl.plots.simplex(shown, names=names, points={"minimax winner": winner}, ax=ax)
-#
-#     rl.plots.animate(draw, range(2, 120), "self_play.gif")
-#
 # **What this does not show.** Win rates are exact here. With comparisons of sampled answers the average still converges
 # (``spo/sampled``); and a small penalty for leaving a reference policy makes the last policy converge as well, which is
 # the subject of :doc:`plot_rock_paper_scissors`.

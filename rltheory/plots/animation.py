@@ -36,8 +36,8 @@ def animate(
     frames
         What the pictures show, one after the other: times, temperatures, policies.
     file
-        Where to write: a name that ends in .gif or .mp4. The latter needs ffmpeg, that of the system or that of the
-        package imageio-ffmpeg.
+        Where to write: a name that ends in .png, .gif or .mp4. PNG has all colours, and moves in browsers; MP4 needs
+        ffmpeg, that of the system or that of the package imageio-ffmpeg.
     rate
         Pictures per second, >= 1.
     width, height
@@ -93,10 +93,10 @@ def _writer(path: Path, rate: int) -> "AbstractMovieWriter":
     from matplotlib import rcParams
     from matplotlib.animation import FFMpegWriter, PillowWriter
 
-    if path.suffix == ".gif":
+    if path.suffix in (".png", ".gif"):
         return PillowWriter(fps=rate)
     if path.suffix != ".mp4":
-        raise ValueError(f"{path.name}: films are written to .gif and .mp4")
+        raise ValueError(f"{path.name}: films are written to .png, .gif and .mp4")
     if not FFMpegWriter.isAvailable():
         try:
             from imageio_ffmpeg import get_ffmpeg_exe
