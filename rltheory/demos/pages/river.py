@@ -53,7 +53,7 @@ def learning(bonus, horizon, states):
         "UCRL2B": lambda rng: ucrl2b(river, rng=rng, **known),
     }
     with Workers(1) as workers:  # epochs are so short that threads would wait for each other
-        data = replicates(learners, 3, workers=workers)
+        data = replicates(learners, 2, workers=workers)
     data = data.assign(regret=(("algorithm", "replicate", "time"), pseudo_regret(river, data["visits"])))
     return data, river
 
